@@ -1,0 +1,7 @@
+"""`python -m oakum` is the same door as `oakum`."""
+
+import sys
+
+from oakum.cli.main import main
+
+sys.exit(main())

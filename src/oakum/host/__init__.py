@@ -1,0 +1,1 @@
+"""What the kernel says and does: /proc, cgroups, limits, file descriptors."""

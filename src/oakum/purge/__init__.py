@@ -1,0 +1,1 @@
+"""Deletes rows and files in batches: millions of them in a few megabytes."""
