@@ -40,7 +40,7 @@ def parse_size(value: Size, *, name: str = "size") -> int:
     if isinstance(value, str):
         match = _SIZE.fullmatch(value)
         unit = _SIZE_UNITS.get(match[2].lower()) if match else None
-        number = round(float(match[1]) * unit) if match and unit else 0
+        number = round(float(match[1]) * unit) if match is not None and unit is not None else 0
     else:
         number = value if isinstance(value, int) and not isinstance(value, bool) else 0
     if not 0 < number <= _LARGEST_BYTES:
@@ -66,9 +66,7 @@ def _seconds(value: Duration) -> float | None:
         return None
     if isinstance(value, (int, float)):
         return float(value)
-    if not isinstance(value, str):
-        return None
-    text = value.strip().lower()
+    text = str(value).strip().lower()
     if _NUMBER.fullmatch(text):
         return float(text)
     total, end = 0.0, 0
