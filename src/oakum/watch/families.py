@@ -1,0 +1,26 @@
+"""Folds command lines that differ only in what varies (numbers, hashes, paths of runs) into one family."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+
+_LONGEST: Final = 200  # characters of a family's name: enough to tell commands apart, bounded for tables
+
+_VARYING: Final = re.compile(
+    r"""
+    \b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b   # a UUID
+    | (?<![\w.])(?=[0-9a-f]*\d)[0-9a-f]{7,64}(?![\w.])                 # a hash: hexadecimal with a digit in it
+    | \d{4}-\d\d-\d\d(?:[T_ ]?\d\d:?\d\d(?::?\d\d)?(?:\.\d+)?Z?)?    # a date, with a time or without
+    | (?<=/tmp/)[^\s/]+                                                # a name made for one run
+    | (?<![A-Za-z0-9.])\d+(?:[.:_-]\d+)*(?![A-Za-z0-9])                # numbers, dates, times, addresses
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+@lru_cache(maxsize=4096)
+def fold(args: str) -> str:
+    """`"python manage.py crontab run 3f2a9c1"` -> `"python manage.py crontab run *"`: the family of a command line."""
+    return _VARYING.sub("*", args[: 4 * _LONGEST])[:_LONGEST].rstrip()
