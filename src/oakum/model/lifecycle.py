@@ -1,0 +1,159 @@
+"""The whole state machine of a job: what becomes of it when a start of it has ended."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+
+from oakum.model.job import Claimed, State
+from oakum.model.outcome import (
+    Cancelled,
+    Completed,
+    Expired,
+    Failed,
+    Lost,
+    Outcome,
+    OverBudget,
+    Record,
+    Released,
+    Snoozed,
+    TimedOut,
+    Usage,
+    encode_record,
+)
+from oakum.model.retry import NEVER, RetryRule
+from oakum.model.task import TaskSpec
+
+LARGEST_OVER: Final = 3  # starts over budget: as limited, with twice the limit, alone at the ceiling; then quarantine
+CRASH_DELAY_S: Final = 1.0
+SUSPECT_DELAY_S: Final = 10.0
+
+
+class Settlement(Struct, frozen=True, gc=False):
+    """One job's next state, for the store to write: the only way in which a started job changes.
+
+    `ref` and `token` are the fence. Times are wall milliseconds; `run_at_ms` 0 keeps the job's place in its queue. `record` is what is known of this start; `story` says
+    to keep it among the job's earlier starts too. `log` is what the job printed.
+    """
+
+    ref: int
+    token: int
+    queue: str
+    task: str
+    state: State
+    run_at_ms: int = 0
+    ended_ms: int | None = None
+    keep_until_ms: int | None = None
+    tries: int = 0
+    crashes: int = 0
+    over: int = 0
+    suspect: bool = False
+    record: bytes | None = None
+    story: bool = False
+    log: bytes | None = None
+
+
+def settle(
+    job: Claimed,
+    outcome: Outcome,
+    usage: Usage | None,
+    spec: TaskSpec,
+    now_ms: int,
+    luck: float,
+    *,
+    may_grow: bool = False,
+    log: bytes | None = None,
+) -> Settlement:
+    """What `outcome` makes of `job`.
+
+    `luck` in [0, 1) spreads retries; `may_grow` says whether a larger memory limit than the one just broken is allowed.
+    A completed job keeps its record in place; every other start is also kept in the job's story.
+    """
+    ttl_s = spec.result_ttl_s
+    if job.overrides is not None and job.overrides.result_ttl_s is not None:
+        ttl_s = job.overrides.result_ttl_s
+    record = encode_record(Record(job.token, outcome, usage))
+    if type(outcome) is Completed:  # nearly all jobs: no further question
+        keep = now_ms + int(ttl_s * 1000)
+        return Settlement(
+            job.ref, job.token, job.queue, job.task, State.COMPLETED, 0, now_ms, keep,
+            job.tries, job.crashes, job.over, False, record, False, log,
+        )  # fmt: skip
+    verdict = _judge(job, outcome, spec, luck, may_grow)
+    ended = verdict.state.terminal
+    return Settlement(
+        ref=job.ref,
+        token=job.token,
+        queue=job.queue,
+        task=job.task,
+        state=verdict.state,
+        run_at_ms=now_ms + int(verdict.delay_s * 1000) if verdict.delay_s > 0 else 0,
+        ended_ms=now_ms if ended else None,
+        keep_until_ms=now_ms + int(ttl_s * 1000) if ended else None,
+        tries=job.tries + verdict.tries,
+        crashes=job.crashes + verdict.crashes,
+        over=job.over + verdict.over,
+        suspect=verdict.suspect,
+        record=record,
+        story=type(outcome) is not Released,
+        log=log,
+    )
+
+
+class _Verdict(Struct, frozen=True):
+    """The next state, in how many seconds, and which budget this start is charged to."""
+
+    state: State
+    delay_s: float = 0.0
+    tries: int = 0
+    crashes: int = 0
+    over: int = 0
+    suspect: bool = False
+
+
+def _judge(job: Claimed, outcome: Outcome, spec: TaskSpec, luck: float, may_grow: bool) -> _Verdict:
+    match outcome:
+        case Failed(retry=rule):
+            return _retry(job, _rule(job, spec, rule), luck)
+        case TimedOut():
+            return _retry(job, _rule(job, spec, len(spec.retry) - 1), luck)
+        case Snoozed(delay_s=delay):
+            return _later(delay)
+        case Cancelled():
+            return _Verdict(State.CANCELLED)
+        case Expired():
+            return _Verdict(State.EXPIRED)
+        case OverBudget():
+            if may_grow and job.over + 1 < LARGEST_OVER:
+                return _Verdict(State.AVAILABLE, over=1)
+            return _Verdict(State.QUARANTINED, over=1)
+        case Lost(host=host):
+            if job.crashes + 1 >= spec.crash_budget:
+                return _Verdict(State.QUARANTINED, crashes=1)
+            delay = SUSPECT_DELAY_S if host else CRASH_DELAY_S * 2**job.crashes
+            return _Verdict(State.SCHEDULED, delay, crashes=1, suspect=host)
+        case Released(alone=alone):
+            return _Verdict(State.AVAILABLE, suspect=alone or job.suspect)
+        case Completed():
+            return _Verdict(State.COMPLETED)
+
+
+def _retry(job: Claimed, rule: RetryRule, luck: float) -> _Verdict:
+    delay = rule.delay(job.tries + 1, luck)
+    if delay is None:
+        return _Verdict(State.FAILED, tries=1)
+    return _Verdict(State.SCHEDULED if delay > 0 else State.AVAILABLE, delay, tries=1)
+
+
+def _later(delay_s: float) -> _Verdict:
+    return _Verdict(State.SCHEDULED if delay_s > 0 else State.AVAILABLE, delay_s)
+
+
+def _rule(job: Claimed, spec: TaskSpec, place: int) -> RetryRule:
+    if place < 0:
+        return NEVER
+    rule = spec.retry[min(place, len(spec.retry) - 1)]
+    if job.overrides is not None and job.overrides.retries is not None:
+        return RetryRule(job.overrides.retries, rule.delay_s, rule.factor, rule.max_delay_s, rule.jitter)
+    return rule

@@ -1,0 +1,225 @@
+"""The store seam: what the engine asks of a place where jobs live. Each verb is one transaction and safe to repeat.
+
+`oakum.testing.conformance` is this protocol as a test suite; a store is whatever passes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple, Protocol
+
+from msgspec import Struct
+
+from oakum.clock import Clock
+from oakum.model.job import Claimed, JobQuery, JobView, NewJob, State
+from oakum.model.lifecycle import Settlement
+from oakum.model.stats import TaskStats
+
+
+class Instant(NamedTuple):
+    """A moment on two clocks, in milliseconds: `wall_ms` for what people set, `boot_ms` for leases."""
+
+    wall_ms: int
+    boot_ms: int
+
+    @classmethod
+    def read(cls, clock: Clock) -> Instant:
+        """The present moment of `clock`."""
+        return cls(int(clock.wall() * 1000), int(clock.boot() * 1000))
+
+
+class Identity(Struct, frozen=True, array_like=True):
+    """Which process a holder is: enough to know on the same host, without a doubt, that it is gone."""
+
+    host: str
+    boot_id: str
+    pid_namespace: int
+    pid: int
+    start_ticks: int
+
+
+class Holder(Struct, frozen=True):
+    """A worker as the store knows it. `lease_until_ms` is boot time of its own host; `report` is its last word on itself."""
+
+    number: int
+    identity: Identity
+    lease_until_ms: int
+    fenced: bool = False
+    report: bytes = b""
+
+
+class Want(Struct, frozen=True):
+    """What a worker can take now.
+
+    `queues` in the order of preference; `weights` gives the bytes that one job of each task counts for; the sum of the
+    weights of what is claimed stays within `room` bytes, and their number within `limit`. A task whose weight
+    exceeds `room` is not claimed; leave a task out of `weights` to have its jobs left where they are.
+    """
+
+    holder: int
+    queues: tuple[str, ...]
+    weights: Mapping[str, int]
+    room: int
+    limit: int
+
+
+class Mark(Struct, frozen=True):
+    """A job already there: `place` in the inserted batch, and the `id` that holds its unique or idempotency key."""
+
+    place: int
+    id: bytes
+
+
+class Start(Struct, frozen=True):
+    """One earlier start of a job: when it ended (wall milliseconds) and its record."""
+
+    token: int
+    ended_ms: int
+    record: bytes
+
+
+class Story(Struct, frozen=True):
+    """A job with all that is kept of it: earlier starts, oldest first, and what it printed."""
+
+    job: JobView
+    starts: tuple[Start, ...]
+    log: str
+    cancel_asked: bool = False
+
+
+class Count(Struct, frozen=True):
+    """How many jobs of one task in one queue are in one state."""
+
+    queue: str
+    task: str
+    state: State
+    jobs: int
+
+
+Topic = Literal["work", "results"]  # what a worker waits for: jobs and cancels; what a handle waits for: jobs that end
+
+
+class Bell(Protocol):
+    """Rings when another process has changed the store. It may ring for nothing and may miss: poll beneath it."""
+
+    def fileno(self) -> int:
+        """A descriptor that becomes readable when it rings, -1 where the store has none."""
+
+    def wait(self, timeout: float) -> bool:
+        """Blocks until it rings or `timeout` seconds have passed; swallows what rang."""
+
+    def drain(self) -> None:
+        """Swallows what rang, without waiting."""
+
+    def close(self) -> None:
+        """Stops listening. Closing twice is harmless."""
+
+
+class Store(Protocol):
+    """A place where jobs live. Times in milliseconds, sizes in bytes. Safe to use from several threads.
+
+    All verbs raise StoreError (or a subclass) when the store fails: then nothing was changed, unless it is
+    EnqueueUnknown. Any verb may be repeated: ids and fences make that safe.
+    """
+
+    @property
+    def durability(self) -> str:
+        """One line: what survives a crash of the process, of the host, and of its power."""
+
+    def insert(self, jobs: Sequence[NewJob], now: Instant) -> Sequence[Mark]:
+        """Puts jobs in, all or none. Jobs whose id is there already are passed over in silence (a repeated call);
+        jobs whose unique or idempotency key is held by another are answered as marks and not inserted.
+
+        Raises NotEnqueued, StoreFull or EnqueueUnknown.
+        """
+
+    def enrol(self, identity: Identity, lease_ms: int, now: Instant) -> int:
+        """Makes a new holder with a lease of `lease_ms`; its number is never used again."""
+
+    def renew(self, holder: int, lease_ms: int, report: bytes, now: Instant) -> bool:
+        """Lengthens the lease to `now + lease_ms` and leaves the report; false when the holder was fenced: it holds nothing more."""
+
+    def cancelled(self, holder: int) -> Sequence[int]:
+        """The refs of a holder's jobs that somebody wants stopped: one look-up for all of them."""
+
+    def holders(self) -> Sequence[Holder]:
+        """All holders that have not been discharged."""
+
+    def fence(self, holder: int, seen_lease_ms: int) -> bool:
+        """Ends a holder's right to claim and renew, if its lease is still the one that was seen; true if it is fenced now."""
+
+    def held(self, holder: int, limit: int) -> Sequence[Claimed]:
+        """Up to `limit` jobs that a holder still has."""
+
+    def discharge(self, holder: int) -> bool:
+        """Forgets a holder that has no jobs left; false while it has some."""
+
+    def claim(self, want: Want, now: Instant) -> Sequence[Claimed]:
+        """Takes available jobs by (priority, run_at, sequence) in each queue. Due scheduled jobs are promoted first and
+        expired ones ended. Answers nothing to a fenced or unknown holder."""
+
+    def settle(self, settlements: Sequence[Settlement], holder: int, now: Instant) -> Sequence[int]:
+        """Writes next states, each only if (ref, token, holder) still holds its job; answers the places of those that
+        came too late and changed nothing."""
+
+    def cancel(self, ids: Sequence[bytes], now: Instant) -> Mapping[bytes, State]:
+        """Cancels waiting jobs at once and asks for it where they run; answers the state of each known id after it."""
+
+    def retry(self, ids: Mapping[bytes, bytes], now: Instant) -> Mapping[bytes, bytes]:
+        """Inserts a fresh copy, under the new id given, of each ended job; answers old id to new id. Others are left out."""
+
+    def promote(self, now: Instant, limit: int = 1000) -> int:
+        """Makes due scheduled jobs available and ends expired waiting ones; how many changed."""
+
+    def next_due(self) -> int | None:
+        """Wall milliseconds at which the next scheduled job is due, None when there is none."""
+
+    def prune(self, now: Instant, limit: int = 1000) -> int:
+        """Deletes up to `limit` ended jobs past their retention, with all that belongs to them; how many."""
+
+    def progress(self, notes: Mapping[int, bytes], holder: int) -> None:
+        """Leaves the latest progress of running jobs (ref to an opaque note)."""
+
+    def observe(self, measured: Mapping[str, TaskStats]) -> None:
+        """Merges measurements into what is known of each task."""
+
+    def stats(self) -> Mapping[str, TaskStats]:
+        """What is known of each task."""
+
+    def pause(self, queue: str, paused: bool) -> None:
+        """Stops or restarts the handing out of a queue's jobs."""
+
+    def paused(self) -> frozenset[str]:
+        """The queues that are paused."""
+
+    def outcome(self, id: bytes) -> tuple[State, bytes | None] | None:
+        """A job's state and last record, None when there is no such job (any more)."""
+
+    def story(self, id: bytes) -> Story | None:
+        """Everything kept of one job."""
+
+    def jobs(self, query: JobQuery) -> Sequence[JobView]:
+        """A page of jobs, newest first."""
+
+    def counts(self) -> Sequence[Count]:
+        """How many jobs there are, by queue, task and state. Costs the same however many there are."""
+
+    def listen(self, topic: Topic) -> Bell:
+        """A bell that rings when another process, or another user of this one, changes what the topic names."""
+
+    def close(self) -> None:
+        """Lets go of files and connections. Closing twice is harmless."""
+
+
+def chunks(items: Iterable[NewJob], size: int, max_bytes: int) -> Iterable[list[NewJob]]:
+    """`items` in lists of at most `size` and about `max_bytes` of payload, without holding more than one list."""
+    batch: list[NewJob] = []
+    weight = 0
+    for item in items:
+        batch.append(item)
+        weight += len(item.payload)
+        if len(batch) >= size or weight >= max_bytes:
+            yield batch
+            batch, weight = [], 0
+    if batch:
+        yield batch

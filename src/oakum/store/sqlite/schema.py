@@ -1,0 +1,95 @@
+"""The tables of the embedded store, and how an older file becomes a present one."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import apsw
+
+from oakum.errors import NotAStore, StoreTooNew
+
+APPLICATION_ID: Final = 0x4F414B4D  # "OAKM": says whose file it is, at offset 68 of the header
+VERSION: Final = 1
+
+# A waiting job takes about 100 bytes with its two index entries: small numbers and NULLs cost a byte or none, names
+# stand once in `name`, what is rare stands in `meta`, and the time of creation is in the id.
+_V1: Final = """
+CREATE TABLE name(number INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
+CREATE TABLE job(
+    seq INTEGER PRIMARY KEY,
+    id BLOB NOT NULL,
+    task INTEGER NOT NULL,
+    queue INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    rank INTEGER NOT NULL,          -- priority, negated: the smallest comes first
+    run_at INTEGER NOT NULL,        -- wall milliseconds, like all times but leases
+    payload BLOB NOT NULL,
+    token INTEGER NOT NULL,         -- claims so far: the fence
+    tries INTEGER NOT NULL,
+    crashes INTEGER NOT NULL,
+    over INTEGER NOT NULL,
+    suspect INTEGER NOT NULL,
+    holder INTEGER,
+    expires_at INTEGER,
+    meta BLOB,                      -- overrides, tags, parent
+    ended INTEGER,
+    keep_until INTEGER,
+    record BLOB
+);
+CREATE UNIQUE INDEX job_id ON job(id);
+CREATE INDEX job_ready ON job(queue, task, rank, run_at) WHERE state = 0;
+CREATE INDEX job_running ON job(holder) WHERE state = 1;
+CREATE INDEX job_due ON job(run_at) WHERE state = 2;
+CREATE INDEX job_ended ON job(keep_until) WHERE state > 2;
+CREATE INDEX job_expiry ON job(expires_at) WHERE expires_at IS NOT NULL AND state IN (0, 2);
+CREATE TABLE mark(key BLOB PRIMARY KEY, seq INTEGER NOT NULL, id BLOB NOT NULL, until INTEGER) WITHOUT ROWID;
+CREATE INDEX mark_seq ON mark(seq);
+CREATE TABLE start(seq INTEGER, token INTEGER, ended INTEGER NOT NULL, record BLOB NOT NULL, PRIMARY KEY(seq, token))
+    WITHOUT ROWID;
+CREATE TABLE log(seq INTEGER, token INTEGER, text BLOB NOT NULL, PRIMARY KEY(seq, token)) WITHOUT ROWID;
+CREATE TABLE progress(seq INTEGER PRIMARY KEY, note BLOB NOT NULL);
+CREATE TABLE ask(seq INTEGER PRIMARY KEY, holder INTEGER NOT NULL);
+CREATE TABLE tally(queue INTEGER, task INTEGER, state INTEGER, jobs INTEGER NOT NULL, PRIMARY KEY(queue, task, state))
+    WITHOUT ROWID;
+CREATE TABLE total(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE holder(
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    identity BLOB NOT NULL,
+    lease_until INTEGER NOT NULL,   -- boot milliseconds of the holder's host
+    fenced INTEGER NOT NULL,
+    report BLOB NOT NULL
+);
+CREATE TABLE measured(task INTEGER PRIMARY KEY, stats BLOB NOT NULL);
+CREATE TABLE paused(queue INTEGER PRIMARY KEY);
+"""
+
+_STEPS: Final = (_V1,)  # step n makes version n + 1 of version n; forward only
+
+
+def migrate(db: apsw.Connection, path: str) -> None:
+    """Brings the file to the present version, inside the caller's transaction.
+
+    Raises StoreTooNew for a file of a later version, NotAStore for a database that is somebody else's.
+    """
+    owner, version = _pragma(db, "application_id"), _pragma(db, "user_version")
+    if owner != APPLICATION_ID and (owner or version or db.execute("SELECT 1 FROM sqlite_schema").fetchone()):
+        raise NotAStore(f"{path}: this is a database, but not one of Oakum's; give the store a file of its own")
+    if version > VERSION:
+        raise StoreTooNew(
+            f"{path}: schema {version} was written by a newer Oakum than this one, which knows {VERSION}; upgrade Oakum here"
+        )
+    for step in range(version, VERSION):
+        db.execute(_STEPS[step])
+    if version < VERSION:
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def is_current(db: apsw.Connection) -> bool:
+    """Whether the file needs no migration: a plain read, without a lock."""
+    return _pragma(db, "application_id") == APPLICATION_ID and _pragma(db, "user_version") == VERSION
+
+
+def _pragma(db: apsw.Connection, name: str) -> int:
+    row = db.execute(f"PRAGMA {name}").fetchone()
+    return int(row[0]) if row else 0
