@@ -1,1 +1,6 @@
-"""Deletes rows and files in batches: millions of them in a few megabytes."""
+"""Deletes millions of rows or files in a few megabytes: batch by batch along a key, never holding a lock for long."""
+
+from oakum.purge.api import table
+from oakum.purge.options import LogLines, Options, Progress, Report
+
+__all__ = ["LogLines", "Options", "Progress", "Report", "table"]

@@ -1,0 +1,82 @@
+"""Walks the rows of a table along a key, one range after another, so that no row is looked at twice."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from oakum.errors import UsageError
+from oakum.purge.options import Options
+from oakum.purge.position import Key, Position
+from oakum.purge.target import Batch
+from oakum.purge.trouble import told_apart
+
+
+class Rows(Protocol):
+    """The rows of one table that match a condition, in the order of a key. A key is a tuple of values."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The names of the key's columns."""
+
+    def count(self) -> int:
+        """How many rows match."""
+
+    def has_others(self) -> bool:
+        """Whether the table has a row that does not match."""
+
+    def upto(self, after: Key | None, until: Key | None, size: int) -> Key | None:
+        """The key of the `size`-th matching row after `after` (the last one, if fewer) and not after `until`."""
+
+    def delete(self, after: Key | None, upto: Key) -> int:
+        """Deletes what still matches in (`after`, `upto`] in one transaction: how many rows."""
+
+
+class KeyRanges:
+    """A purge's target over `rows`. Starts at the kept position, then goes round, so that nothing is left out.
+
+    Raises UsageError where the condition matches every row and the caller did not say `all`.
+    """
+
+    unit = "rows"
+
+    def __init__(self, rows: Rows, options: Options) -> None:
+        self._rows, self._clock = rows, options.clock
+        if not options.all and not rows.has_others() and rows.upto(None, None, 1) is not None:
+            raise UsageError(f"{rows.label}: the condition matches every row; say --all (all=True) if you mean that")
+        self._position = (
+            None if options.position is None else Position(options.position, f"{rows.label} by {', '.join(rows.key)}")
+        )
+        self._start = self._position.load() if self._position else None
+        self._after: Key | None = self._start
+        self._until: Key | None = None
+
+    @property
+    def label(self) -> str:
+        return self._rows.label
+
+    def count(self) -> int:
+        return self._rows.count()
+
+    def delete(self, size: int) -> Batch | None:
+        with told_apart():
+            upto = self._next(size)
+            if upto is None:
+                if self._position:
+                    self._position.clear()
+                return None
+            began = self._clock.monotonic()
+            rows = self._rows.delete(self._after, upto)
+            locked = self._clock.monotonic() - began
+        self._after = upto
+        if self._position:
+            self._position.save(upto)
+        return Batch(rows, locked)
+
+    def _next(self, size: int) -> Key | None:
+        upto = self._rows.upto(self._after, self._until, size)
+        if upto is None and self._start is not None:  # the end, but the walk began in the middle
+            self._after, self._until, self._start = None, self._start, None
+            upto = self._rows.upto(self._after, self._until, size)
+        return upto

@@ -1,0 +1,116 @@
+"""The rows of a Django QuerySet, deleted by Django itself in ranges of the primary key."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final, Literal
+
+from django.db import connections, router, transaction
+from django.db.models import Exists, OuterRef, QuerySet
+
+from oakum.errors import CannotRun, UsageError
+from oakum.purge.orm.cascade import cascade_of
+from oakum.purge.position import Key
+
+Mode = Literal["auto", "fast"]
+
+_LOADED_BY_BATCH: Final = 2_000  # objects that a batch brings into memory: its rows and what cascades from them
+_LOADED_BY_ROW: Final = 100_000  # objects that one row may bring with it, which can't be split: some 120 MB
+_LOCK_WAIT: Final = "SET LOCAL lock_timeout = '5s'"
+
+
+class QuerysetRows:
+    """The rows of `queryset`. Each batch goes through its own `.delete()`, with cascades, signals and all that is due.
+
+    Mode "fast" insists that Django deletes by SQL alone; "auto" takes either way.
+    """
+
+    key = ("pk",)
+
+    def __init__(self, queryset: QuerySet[Any], mode: Mode = "auto") -> None:
+        self._model = queryset.model
+        self._using = queryset._db or router.db_for_write(self._model)  # noqa: SLF001  `db` is where it reads
+        self._connection = connections[self._using]
+        self._rows = queryset.using(self._using).order_by().select_related(None)
+        self.label = f"{self._model._meta.label} of {self._using}"
+        self.cascade = cascade_of(self._model, self._using)
+        self._overridden = type(queryset).delete is not QuerySet.delete  # soft deletion: it means what it does
+        if mode == "fast" and not self.cascade.fast:
+            raise UsageError(f"{self.label}: fast mode would lose something: {'; '.join(self.cascade.reasons)}")
+
+    def count(self) -> int:
+        return int(self._once(self._rows.values("pk")).count())
+
+    def has_others(self) -> bool:
+        matching = Exists(self._rows.filter(pk=OuterRef("pk")))
+        others = self._model._base_manager.using(self._using).filter(~matching)
+        return others.order_by("-pk").values_list("pk").first() is not None
+
+    def upto(self, after: Key | None, until: Key | None, size: int) -> Key | None:
+        """The end of the next batch: nearer than `size` rows where it would load more objects than a batch may."""
+        keys = self._once(self._within(after, until).order_by("pk").values_list("pk", flat=True))
+        if self.cascade.fast:
+            last = list(keys[size - 1 : size]) or list(keys[:size])[-1:]
+            return tuple(last) or None
+        found = list(keys[: min(size, _LOADED_BY_BATCH)])
+        return (self._last_that_fits(after, found),) if found else None
+
+    def delete(self, after: Key | None, upto: Key) -> int:
+        rows = self._within(after, upto)
+        with transaction.atomic(using=self._using, durable=True):
+            locked = self._lock(rows)
+            deleted = rows.delete()
+        if self._overridden:
+            return locked
+        return int(deleted[1].get(self._model._meta.label, 0))
+
+    @contextmanager
+    def unlogged(self) -> Iterator[None]:
+        """With DEBUG on, Django keeps the text of each query: this keeps the purge's from filling the memory."""
+        kept = self._connection.queries_log
+        self._connection.queries_log = deque(maxlen=1)
+        try:
+            yield
+        finally:
+            self._connection.queries_log = kept
+
+    def _within(self, after: Key | None, upto: Key | None) -> QuerySet[Any]:
+        rows = self._rows
+        if after is not None:
+            rows = rows.filter(pk__gt=after[0])
+        if upto is not None:
+            rows = rows.filter(pk__lte=upto[0])
+        return rows
+
+    def _once(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """`rows` without doubles: a join may bring one twice."""
+        return rows.distinct() if len(self._rows.query.alias_map) > 1 else rows
+
+    def _last_that_fits(self, after: Key | None, keys: list[Any]) -> Any:
+        """The last of `keys`, or the one before which a batch ends so that it loads no more objects than it may."""
+        while True:
+            rows = self._within(after, (keys[-1],))
+            loads = len(keys) + sum(one.rows(rows).count() for one in self.cascade.loaded)
+            if loads <= _LOADED_BY_BATCH or (len(keys) == 1 and loads <= _LOADED_BY_ROW):
+                return keys[-1]
+            if len(keys) == 1:
+                relations = ", ".join(one.relation for one in self.cascade.loaded)
+                raise CannotRun(f"{self.label}: row {keys[0]} alone would load {loads:,}; purge first: {relations}")
+            keys = keys[: max(1, min(len(keys) // 2, len(keys) * _LOADED_BY_BATCH // loads))]
+
+    def _lock(self, rows: QuerySet[Any]) -> int:
+        """Takes the locks before anything is read, so that two purges never send the signals of one row twice.
+
+        Returns how many rows are locked; 0 where Django deletes by SQL alone and one statement is enough.
+        """
+        quoted = self._connection.ops.quote_name(self._model._meta.db_table)
+        first = {"postgresql": _LOCK_WAIT, "sqlite": f"DELETE FROM {quoted} WHERE 0"}.get(self._connection.vendor)
+        if first is not None:
+            with self._connection.cursor() as cursor:
+                cursor.execute(first)
+        if self.cascade.fast and not self._overridden:
+            return 0
+        held = self._model._base_manager.using(self._using).filter(pk__in=rows.values("pk"))
+        return len(held.select_for_update().order_by("pk").values_list("pk"))
