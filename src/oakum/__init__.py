@@ -1,5 +1,75 @@
 """Oakum: background work for Python that runs inside a memory budget."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from oakum._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from oakum.errors import (
+        Cancelled,
+        EnqueueUnknown,
+        JobCancelled,
+        JobError,
+        JobExpired,
+        JobFailed,
+        JobQuarantined,
+        NotEnqueued,
+        OakumError,
+        PayloadError,
+        SoftTimeout,
+        StoreError,
+        UsageError,
+        WaitInsideJob,
+        WaitTimeout,
+    )
+    from oakum.run.app import Oakum
+    from oakum.run.context import Context, current
+    from oakum.run.handle import Job
+    from oakum.run.options import Retry
+    from oakum.run.task import Task
+
+__all__ = [
+    "Cancelled",
+    "Context",
+    "EnqueueUnknown",
+    "Job",
+    "JobCancelled",
+    "JobError",
+    "JobExpired",
+    "JobFailed",
+    "JobQuarantined",
+    "NotEnqueued",
+    "Oakum",
+    "OakumError",
+    "PayloadError",
+    "Retry",
+    "SoftTimeout",
+    "StoreError",
+    "Task",
+    "UsageError",
+    "WaitInsideJob",
+    "WaitTimeout",
+    "__version__",
+    "current",
+]
+
+_HOMES = {
+    "Oakum": "oakum.run.app",
+    "Context": "oakum.run.context",
+    "current": "oakum.run.context",
+    "Job": "oakum.run.handle",
+    "Retry": "oakum.run.options",
+    "Task": "oakum.run.task",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Names are imported when they are first used: the command line and the recorder need none of the engine."""
+    if name not in __all__:
+        raise AttributeError(f"module 'oakum' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES.get(name, "oakum.errors")), name)
+    globals()[name] = value
+    return value

@@ -40,14 +40,22 @@ class NotAStore(StoreError):
 
 
 class NotEnqueued(StoreError):
-    """The job is certainly not in the store: it is safe to enqueue again."""
+    """The job is certainly not in the store: it is safe to enqueue again.
+
+    Attributes: `acknowledged`, how many jobs before it `enqueue_many` has stored for certain.
+    """
+
+    acknowledged: int = 0
 
 
 class EnqueueUnknown(StoreError):
     """The job may or may not be in the store: ask again with the same id or idempotency key.
 
-    Attributes: `job_id`, the id that the job has if it is there.
+    Attributes: `job_id`, the id that the job has if it is there; `acknowledged`, how many jobs before it
+    `enqueue_many` has stored for certain.
     """
+
+    acknowledged: int = 0
 
     def __init__(self, message: str, job_id: str = "") -> None:
         super().__init__(message)
@@ -86,8 +94,8 @@ class JobExpired(JobError):
     """The job's `expires` passed before it could start."""
 
 
-class JobQuarantined(JobError):
-    """The job broke its child too often and was set aside."""
+class JobQuarantined(JobFailed):
+    """The job was set aside: it broke its child too often, or took more memory than it may have."""
 
 
 class WaitTimeout(JobError, TimeoutError):

@@ -68,9 +68,13 @@ def _rollup(pid: int, names: tuple[bytes, ...]) -> int | None:
 
 
 def start_ticks(pid: int) -> int | None:
-    """When a process started, in clock ticks since boot (stat, field 22): with its pid it names it beyond reuse."""
+    """When a process started, in clock ticks since boot (stat, field 22): with its pid it names it beyond reuse.
+
+    None when there is none, and for a zombie, which has ended and only waits to be reaped.
+    """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            return int(file.read().rpartition(b")")[2].split()[19])
-    except (OSError, IndexError):
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
         return None
+    return None if len(fields) < 20 or fields[0] in (b"Z", b"X") else int(fields[19])

@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from oakum.model.job import Claimed, State
+from oakum.model.job import Claimed, NewJob, State
 from oakum.model.outcome import (
     Cancelled,
     Completed,
@@ -34,7 +34,8 @@ class Settlement(Struct, frozen=True, gc=False):
     """One job's next state, for the store to write: the only way in which a started job changes.
 
     `ref` and `token` are the fence. Times are wall milliseconds; `run_at_ms` 0 keeps the job's place in its queue. `record` is what is known of this start; `story` says
-    to keep it among the job's earlier starts too. `log` is what the job printed.
+    to keep it among the job's earlier starts too. `log` is what the job printed; `follow` are jobs to be inserted in
+    the same commit.
     """
 
     ref: int
@@ -52,6 +53,7 @@ class Settlement(Struct, frozen=True, gc=False):
     record: bytes | None = None
     story: bool = False
     log: bytes | None = None
+    follow: tuple[NewJob, ...] = ()
 
 
 def settle(
@@ -64,6 +66,7 @@ def settle(
     *,
     may_grow: bool = False,
     log: bytes | None = None,
+    follow: tuple[NewJob, ...] = (),
 ) -> Settlement:
     """What `outcome` makes of `job`.
 
@@ -78,7 +81,7 @@ def settle(
         keep = now_ms + int(ttl_s * 1000)
         return Settlement(
             job.ref, job.token, job.queue, job.task, State.COMPLETED, 0, now_ms, keep,
-            job.tries, job.crashes, job.over, False, record, False, log,
+            job.tries, job.crashes, job.over, False, record, False, log, follow,
         )  # fmt: skip
     verdict = _judge(job, outcome, spec, luck, may_grow)
     ended = verdict.state.terminal

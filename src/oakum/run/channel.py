@@ -1,0 +1,91 @@
+"""Packets between processes of one worker, over a SOCK_SEQPACKET pair: whole or not at all, of any size.
+
+The kernel's own queue is the child's inbox: who holds both ends may take an unread packet back, and no packet is ever
+read twice. What does not fit into a packet travels as a memory file, announced by an empty marker.
+"""
+
+from __future__ import annotations
+
+import array
+import os
+import socket
+from typing import Final
+
+LARGEST_PACKET: Final = 60_000
+_MARKER: Final = b"\xc1"  # the one byte that MessagePack never uses
+
+
+class Channel:
+    """One end of a pair."""
+
+    __slots__ = ("_fd", "_socket")
+
+    def __init__(self, end: socket.socket) -> None:
+        self._socket = end
+        self._fd = end.fileno()
+
+    @classmethod
+    def pair(cls) -> tuple[Channel, Channel]:
+        """Two ends, neither of them inherited by a program that is started."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        return cls(ours), cls(theirs)
+
+    @classmethod
+    def of(cls, fd: int) -> Channel:
+        """The end that a descriptor is."""
+        return cls(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fd))
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def send(self, packet: bytes, wait: bool = True) -> bool:
+        """Sends a packet; false when it would block and `wait` is false. Raises OSError when the other end is gone."""
+        flags = 0 if wait else socket.MSG_DONTWAIT
+        try:
+            if len(packet) <= LARGEST_PACKET:
+                self._socket.send(packet, flags)
+            else:
+                self._send_large(packet, flags)
+        except BlockingIOError:
+            return False
+        return True
+
+    def receive(self, wait: bool = True) -> bytes | None:
+        """The next packet; None when there is none and `wait` is false, b"" when the other end is closed."""
+        try:
+            packet = self._socket.recv(LARGEST_PACKET + 1, 0 if wait else socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return None
+        except ConnectionResetError:
+            return b""
+        return self._receive_large() if packet == _MARKER else packet
+
+    def close(self) -> None:
+        """Closes this end."""
+        self._socket.close()
+
+    def _send_large(self, packet: bytes, flags: int) -> None:
+        file = os.memfd_create("oakum-packet", os.MFD_CLOEXEC)
+        try:
+            left = memoryview(packet)
+            while left:
+                left = left[os.write(file, left) :]
+            self._socket.send(_MARKER, flags)
+            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [file]))]
+            self._socket.sendmsg([b"f"], rights)
+        finally:
+            os.close(file)
+
+    def _receive_large(self) -> bytes:
+        _, fds, _, _ = socket.recv_fds(self._socket, 1, 1)
+        if not fds:
+            return b""
+        try:
+            size = os.fstat(fds[0]).st_size
+            parts, at = [], 0
+            while at < size and (part := os.pread(fds[0], size - at, at)):
+                parts.append(part)
+                at += len(part)
+            return b"".join(parts)
+        finally:
+            os.close(fds[0])
