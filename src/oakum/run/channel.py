@@ -12,6 +12,8 @@ import socket
 from typing import Final
 
 LARGEST_PACKET: Final = 60_000
+_ROOM: Final = LARGEST_PACKET + 1
+_CONTROL: Final = socket.CMSG_SPACE(4)
 _MARKER: Final = b"\xc1"  # the one byte that MessagePack never uses
 
 
@@ -53,12 +55,13 @@ class Channel:
     def receive(self, wait: bool = True) -> bytes | None:
         """The next packet; None when there is none and `wait` is false, b"" when the other end is closed."""
         try:
-            packet = self._socket.recv(LARGEST_PACKET + 1, 0 if wait else socket.MSG_DONTWAIT)
+            # Always with room for a descriptor: marker and file come in one packet, so that no reader sees half of it.
+            packet, ancillary, _, _ = self._socket.recvmsg(_ROOM, _CONTROL, 0 if wait else socket.MSG_DONTWAIT)
         except BlockingIOError:
             return None
         except ConnectionResetError:
             return b""
-        return self._receive_large() if packet == _MARKER else packet
+        return packet if packet != _MARKER else _read_file(array.array("i", ancillary[0][2])[0])
 
     def close(self) -> None:
         """Closes this end."""
@@ -70,22 +73,20 @@ class Channel:
             left = memoryview(packet)
             while left:
                 left = left[os.write(file, left) :]
-            self._socket.send(_MARKER, flags)
             rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [file]))]
-            self._socket.sendmsg([b"f"], rights)
+            self._socket.sendmsg([_MARKER], rights, flags)
         finally:
             os.close(file)
 
-    def _receive_large(self) -> bytes:
-        _, fds, _, _ = socket.recv_fds(self._socket, 1, 1)
-        if not fds:
-            return b""
-        try:
-            size = os.fstat(fds[0]).st_size
-            parts, at = [], 0
-            while at < size and (part := os.pread(fds[0], size - at, at)):
-                parts.append(part)
-                at += len(part)
-            return b"".join(parts)
-        finally:
-            os.close(fds[0])
+
+def _read_file(file: int) -> bytes:
+    try:
+        size = os.fstat(file).st_size
+        parts: list[bytes] = []
+        at = 0
+        while at < size and (part := os.pread(file, size - at, at)):
+            parts.append(part)
+            at += len(part)
+        return b"".join(parts)
+    finally:
+        os.close(file)

@@ -38,6 +38,13 @@ class Stop(Struct, frozen=True, array_like=True, tag_field="kind", tag=2):
     """Finish what you have, then end in peace."""
 
 
+class Interrupt(Struct, frozen=True, array_like=True, tag_field="kind", tag=3):
+    """End job `number`, one of several on a loop; `why` as in `oakum.run.page`."""
+
+    number: int
+    why: int
+
+
 # -- child to supervisor ---------------------------------------------------------------------------------------------
 
 
@@ -125,7 +132,7 @@ class Fork(Struct, frozen=True, tag=True):
     listener: bool = False
 
 
-ToChild = Hand | Stop
+ToChild = Hand | Stop | Interrupt
 FromChild = Ready | Done | Declined | Said
 Answer = Stored | Refused
 FromTemplate = Loaded | Broken

@@ -1,0 +1,47 @@
+"""What a process of a worker asks of the kernel for itself and its children: prctl, pidfds, signals by pidfd."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from typing import Final
+
+_PR_SET_PDEATHSIG: Final = 1
+_PR_SET_CHILD_SUBREAPER: Final = 36
+INTERRUPT: Final = getattr(signal, "SIGRTMIN", signal.SIGTERM) + 7
+"""The signal by which a supervisor interrupts a job: one that neither Python nor common libraries use."""
+
+
+def die_with(parent: int) -> None:
+    """Has the kernel kill this process when its parent ends (PR_SET_PDEATHSIG, prctl(2)); ends at once if it has ended."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+def become_subreaper() -> None:
+    """Orphans below this process become its own children instead of init's (PR_SET_CHILD_SUBREAPER)."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def set_name(name: str) -> None:
+    """The name that `ps` and `top` show, up to 15 bytes."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            with open("/proc/self/comm", "w") as file:
+                file.write(name[:15])
+
+
+def kill_group(leader: int, number: signal.Signals = signal.SIGKILL) -> None:
+    """Signals a process group; nobody left to hear it is fine."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, number)
+
+
+def _prctl(option: int, value: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
