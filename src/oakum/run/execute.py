@@ -53,7 +53,7 @@ async def arun(
         return outcome_of(error, task, timeout_s)
 
 
-def outcome_of(error: BaseException, task: Task[Any, Any, Any], timeout_s: float) -> Outcome:
+def outcome_of(error: BaseException, task: Task[Any, Any, Any] | None, timeout_s: float) -> Outcome:
     """The outcome that an exception stands for. The exception's frames are cleared: what they hold is freed now."""
     try:
         match error:
@@ -65,7 +65,7 @@ def outcome_of(error: BaseException, task: Task[Any, Any, Any], timeout_s: float
                 return Cancelled("while it ran")
         kind = type(error)
         name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-        return Failed(name, clip(_message(error)), text_of(error), task.retry_rule(error))
+        return Failed(name, clip(_message(error)), text_of(error), -1 if task is None else task.retry_rule(error))
     finally:
         forget(error)
 

@@ -1,0 +1,31 @@
+"""The process in which event listeners run: away from the supervisor, which imports no user code, and from the jobs."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import traceback
+
+from oakum.events import decode_event
+from oakum.run.app import Oakum
+from oakum.run.channel import Channel
+
+
+def listen(app: Oakum, channel: Channel) -> None:
+    """Hands each event to each listener until the supervisor closes the line; a listener that raises is reported and kept."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the supervisor closes the line after the last event
+    for hook in app.child_start_hooks:
+        hook()
+    while packet := channel.receive():
+        event = decode_event(packet)
+        for listener in app.listeners:
+            try:
+                listener(event)
+            except Exception:  # noqa: BLE001 - user code; the next event is another matter
+                print(f"oakum: listener {getattr(listener, '__name__', listener)!s} failed:", file=sys.stderr)
+                traceback.print_exc()
+    for hook in app.child_stop_hooks:
+        hook()
+    sys.stdout.flush()
+    sys.stderr.flush()

@@ -1,0 +1,124 @@
+"""The template: imports the application once, freezes it, and forks children that share its pages.
+
+Run as `python -m oakum.run.template CONTROL SUPERVISOR MODULE:APP`, where CONTROL is a descriptor and SUPERVISOR a pid; with
+`--child`, the same program is one child that was not forked (where a fork would be unsafe).
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import socket
+import sys
+import traceback
+from typing import NoReturn
+
+from oakum.host.process import die_with, set_name
+from oakum.host.tree import resident
+from oakum.model.outcome import clip
+from oakum.run import wire
+from oakum.run.app import Oakum
+from oakum.run.channel import Channel
+from oakum.run.load import files_of_failure, load, manifest
+from oakum.run.page import Page
+
+
+def main(arguments: list[str]) -> None:
+    """The template's life: import, report, fork on demand until the supervisor closes the line."""
+    if arguments[0] == "--child":
+        _spawned(arguments[1:])
+    control = socket.socket(fileno=int(arguments[0]))
+    supervisor, target = int(arguments[1]), arguments[2]
+    die_with(supervisor)
+    set_name("oakum-template")
+    app = _import(control, target)
+    while True:
+        packet, fds, _, _ = socket.recv_fds(control, 4096, 8)
+        if not packet:
+            return
+        request = wire.decode_fork(packet)
+        _fork(app, control, supervisor, request, fds)
+        for fd in fds:
+            os.close(fd)
+
+
+def _import(control: socket.socket, target: str) -> Oakum:
+    """Imports the application and says so; on failure says that, and ends: the supervisor waits for a change."""
+    try:
+        app = load(target)
+        description = manifest(app, target)
+    except BaseException as error:  # noqa: BLE001 - whatever the user's module raises is to be told, not died of
+        cause = error.__cause__ or error
+        text = clip("".join(traceback.format_exception(cause)))
+        control.send(wire.encode(wire.Broken(clip(str(error), 1000), text, files_of_failure(cause)[:200])))
+        sys.exit(0)
+    gc.collect()
+    gc.freeze()  # a collection in a child would write to every object's header, and copy every page
+    control.send(wire.encode(wire.Loaded(description, resident(os.getpid()) or 0)))
+    return app
+
+
+def _fork(app: Oakum, control: socket.socket, supervisor: int, request: wire.Fork, fds: list[int]) -> None:
+    """Forks twice: the middle process ends at once, so that the child is the supervisor's own, to wait for and to reap."""
+    middle = os.fork()
+    if middle:
+        os.waitpid(middle, 0)
+        return
+    if os.fork():
+        os._exit(0)
+    try:
+        control.close()
+        _live(app, supervisor, request, fds)
+    except BaseException:  # noqa: BLE001 - nothing of the template's stack may run on in a child
+        traceback.print_exc()
+    finally:
+        os._exit(1)
+
+
+def _spawned(arguments: list[str]) -> NoReturn:
+    """A child that imports the application for itself."""
+    supervisor, target, listener = int(arguments[0]), arguments[1], arguments[2] == "listener"
+    app = load(target)
+    _live(app, supervisor, wire.Fork(listener), [int(fd) for fd in arguments[3:]])
+    os._exit(1)
+
+
+def _live(app: Oakum, supervisor: int, request: wire.Fork, fds: list[int]) -> None:
+    os.setsid()  # a group and a session of its own: the whole of it can be killed, and nothing else
+    _wait_for_parent(supervisor)
+    die_with(supervisor)
+    if request.listener:
+        from oakum.run.listener import listen
+
+        set_name("oakum-listener")
+        listen(app, Channel.of(fds[0]))
+        return
+    from oakum.run.child import Child
+
+    inbox, line, page, output = fds
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.close(output)
+    set_name("oakum-child")
+    Child(app, Channel.of(inbox), Channel.of(line), Page(page)).live()
+
+
+def _wait_for_parent(supervisor: int) -> None:
+    """Until the middle process has ended and the supervisor, being the subreaper, is the parent.
+
+    The middle process is already in `_exit`: this takes microseconds. Should the supervisor be gone, `die_with` sees to it.
+    """
+    while os.getppid() not in (supervisor, 1) and _alive(os.getppid()):
+        os.sched_yield()
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
