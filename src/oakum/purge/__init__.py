@@ -1,6 +1,6 @@
 """Deletes millions of rows or files in a few megabytes: batch by batch along a key, never holding a lock for long."""
 
-from oakum.purge.api import table
+from oakum.purge.api import aselect, files, queryset, select, table
 from oakum.purge.options import LogLines, Options, Progress, Report
 
-__all__ = ["LogLines", "Options", "Progress", "Report", "table"]
+__all__ = ["LogLines", "Options", "Progress", "Report", "aselect", "files", "queryset", "select", "table"]

@@ -2,13 +2,69 @@
 
 from __future__ import annotations
 
+import asyncio
+import fnmatch
+import os
+import re
 from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from oakum.errors import UsageError
 from oakum.purge.keyset import KeyRanges
-from oakum.purge.loop import run
+from oakum.purge.loop import advance, purge_steps, run
 from oakum.purge.options import Options, Report
 from oakum.units import Duration, parse_duration
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from sqlalchemy import Engine
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+
+def queryset(rows: QuerySet[Any], *, mode: Literal["auto", "fast"] = "auto", options: Options | None = None) -> Report:
+    """Deletes the rows of a Django queryset as its own `.delete()` would, a batch in a transaction at a time.
+
+    `mode="fast"` insists that Django can do so by SQL alone. Before it begins it says, through `options.note`, whether
+    that is so and what else would be loaded. Raises UsageError where fast mode would lose something or every row of the
+    model would go, CannotRun where one row alone cascades to more than fits, and what Django raises (ProtectedError):
+    batches before that stay deleted.
+    """
+    from oakum.purge.orm.queryset import QuerysetRows
+
+    options = options or Options()
+    target = QuerysetRows(rows, mode)
+    with target.unlogged():
+        for line in target.explain():
+            options.note(line)
+        return run(KeyRanges(target, options), options)
+
+
+def select(engine: Engine, what: Any, *, options: Options | None = None) -> Report:
+    """Deletes the rows of a SQLAlchemy table, mapped class, or `select` of one with conditions.
+
+    A mapped class with delete cascades, delete events or inheritance goes through a Session, a thousand objects at a time;
+    everything else is one DELETE for each range of the key. Raises UsageError for any other select.
+    """
+    from oakum.purge.orm.alchemy import AlchemyRows
+
+    options = options or Options()
+    with engine.connect() as connection:
+        return run(KeyRanges(AlchemyRows(connection, what), options), options)
+
+
+async def aselect(engine: AsyncEngine, what: Any, *, options: Options | None = None) -> Report:
+    """`select` for an AsyncEngine. Cancelling it undoes the batch under way and keeps those before."""
+    from oakum.purge.orm.alchemy import AlchemyRows
+
+    options = options or Options()
+    async with engine.connect() as connection:
+        target = await connection.run_sync(lambda sync: KeyRanges(AlchemyRows(sync, what), options))
+        steps = purge_steps(target, options)
+        while not isinstance(step := await connection.run_sync(lambda _: advance(steps)), Report):
+            await asyncio.sleep(step)
+        return step
 
 
 def table(
@@ -35,14 +91,41 @@ def table(
     options = options or Options()
     if (column is None) != (older_than is None):
         raise UsageError("older_than and column go together: say how old, and by which column")
-    database = connect(url)
-    try:
+    with closing(connect(url)) as database:
         described = database.describe(name)
         conditions = [parse_condition(text, described) for text in where]
         if column is not None and older_than is not None:
-            wall = options.clock.wall() - parse_duration(older_than, name="older_than", zero=True)
             newest = newest_value(database, described, column)
-            conditions.append(Condition(column, "<", None if newest is None else cutoff(column, newest, wall)))
+            limit = None if newest is None else cutoff(column, newest, _before(older_than, options))
+            conditions.append(Condition(column, "<", limit))
         return run(KeyRanges(TableRows(database, described, conditions, by=column), options), options)
-    finally:
-        database.close()
+
+
+def files(
+    directory: str | os.PathLike[str],
+    *,
+    older_than: Duration | None = None,
+    match: Sequence[str] = (),
+    options: Options | None = None,
+) -> Report:
+    """Deletes regular files below `directory` last changed longer than `older_than` ago, whose name fits a pattern.
+
+    `match` are patterns like "*.gz"; without any, every name fits. Directories that are left empty go too, `directory`
+    itself stays. No link is followed and no other file system or mount entered. Raises UsageError where the directory
+    is reached through a link, or where neither age nor pattern is given and `options.all` does not say so.
+    """
+    from oakum.purge.tree.files import Files
+    from oakum.purge.tree.walk import Rule
+
+    options = options or Options()
+    if older_than is None and not match and not options.all:
+        raise UsageError(f"{os.fspath(directory)}: every file below it would go; say --all (all=True) if you mean that")
+    before = float("inf") if older_than is None else _before(older_than, options)
+    names = re.compile("|".join(fnmatch.translate(pattern) for pattern in match or ["*"]))
+    with closing(Files(directory, Rule(before, names.match), options.note)) as target:
+        return replace(run(target, options), skipped=target.skipped)
+
+
+def _before(older_than: Duration, options: Options) -> float:
+    """The moment, in seconds since 1970, before which a thing is older than that."""
+    return options.clock.wall() - parse_duration(older_than, name="older_than", zero=True)

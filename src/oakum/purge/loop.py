@@ -5,12 +5,13 @@ It is a generator that yields the seconds to wait, so that the same loop serves 
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Generator
 from typing import Final
 
 from oakum.errors import UsageError
-from oakum.purge.memory import resident_bytes
+from oakum.host.tree import resident
 from oakum.purge.options import FIRST_BATCH, Ended, Options, Progress, Report
 from oakum.purge.pace import next_size, pause_after, retry_delay
 from oakum.purge.target import Contended, DiskFull, Target
@@ -24,9 +25,15 @@ _TRIES: Final = 12  # batches in a row undone by somebody else's lock, with up t
 def run(target: Target, options: Options) -> Report:
     """Runs the purge to its end in this thread."""
     steps = purge_steps(target, options)
+    while not isinstance(step := advance(steps), Report):
+        time.sleep(step)
+    return step
+
+
+def advance(steps: Steps) -> float | Report:
+    """Runs one batch: the seconds to wait before the next, or the report of a purge that has ended."""
     try:
-        while True:
-            time.sleep(next(steps))
+        return next(steps)
     except StopIteration as end:
         report: Report = end.value
         return report
@@ -61,7 +68,7 @@ class _Purge:
         self._max_memory = None if options.max_memory is None else parse_size(options.max_memory, name="max_memory")
         self._rows = self._freed = self._batches = self._tries = 0
         self._longest = 0.0
-        self._began, self._resident = self._clock.monotonic(), resident_bytes()
+        self._began, self._resident = self._clock.monotonic(), _resident()
         self._size = self._room(min(FIRST_BATCH, options.largest_batch))
 
     def steps(self) -> Steps:
@@ -119,7 +126,7 @@ class _Purge:
             return "max rows"
         if self._max_time is not None and self._clock.monotonic() - self._began >= self._max_time:
             return "max time"
-        if self._max_memory is not None and resident_bytes() - self._resident > self._max_memory:
+        if self._max_memory is not None and _resident() - self._resident > self._max_memory:
             return "max memory"
         return "locked" if self._tries >= _TRIES else None
 
@@ -134,3 +141,7 @@ class _Purge:
             seconds=self._clock.monotonic() - self._began,
             longest_lock=self._longest,
         )
+
+
+def _resident() -> int:
+    return resident(os.getpid()) or 0

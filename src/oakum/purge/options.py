@@ -54,7 +54,7 @@ class Report:
     """What a purge did, and why it ended.
 
     `rows` rows, files or keys are gone (`would`: how many a dry run found); `freed` bytes, for files only; `longest_lock`
-    in seconds. `ended` is "done", "dry run", or what stopped it: then running it again goes on where it stopped.
+    in seconds; `skipped` entries could not be opened or removed. `ended` is "done", "dry run", or what stopped it: then running it again goes on where it stopped.
     """
 
     label: str
@@ -66,6 +66,7 @@ class Report:
     batches: int = 0
     seconds: float = 0.0
     longest_lock: float = 0.0
+    skipped: int = 0
 
     @property
     def complete(self) -> bool:
@@ -93,7 +94,8 @@ class Options:
     total. `max_rows`, `max_time`, `max_memory` (growth of this process): stop there. `max_lock`: batches are sized so
     that none holds its locks longer. `pause`: between two batches, by default a quarter of what the last one took.
     `largest_batch`: rows, whatever the time allows. `position`: a file that keeps where the purge stopped.
-    `stop`: asked after each batch, True ends the purge. `progress`: called after each batch.
+    `stop`: asked after each batch, True ends the purge. `progress`: called after each batch. `note`: hears what is worth
+    knowing, a line at a time.
     """
 
     dry_run: bool = False
@@ -108,4 +110,5 @@ class Options:
     position: str | os.PathLike[str] | None = None
     stop: Callable[[], bool] = bool
     progress: Callable[[Progress], None] = field(default_factory=LogLines)
+    note: Callable[[str], None] = log.info
     clock: Clock = field(default_factory=SystemClock)

@@ -1,4 +1,4 @@
-"""Tells what a database driver's error means for a purge: try again, no room, or none of our business."""
+"""Tells what a driver's error means for a purge: try again, no room, not installed, or none of our business."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from oakum.errors import UsageError
 from oakum.purge.target import Contended, DiskFull
 
 # SQLSTATE: serialization_failure, deadlock_detected, lock_not_available | disk_full
@@ -51,3 +52,8 @@ def _is(error: BaseException, pg: set[str], mysql: set[int], sqlite: set[int]) -
         return code & 0xFF in sqlite
     first = error.args[0] if error.args else None
     return type(error).__module__.split(".")[0] in {"pymysql", "MySQLdb"} and first in mysql
+
+
+def no_driver(module: str, extra: str) -> UsageError:
+    """What to raise where a driver is missing: names it and the extra that brings it."""
+    return UsageError(f"{module} is not installed; run: pip install 'oakum[{extra}]'")

@@ -66,6 +66,16 @@ class QuerysetRows:
             return locked
         return int(deleted[1].get(self._model._meta.label, 0))
 
+    def explain(self) -> Iterator[str]:
+        """Says whether Django deletes these rows by SQL alone, and if not, why and what else it loads."""
+        if self.cascade.fast:
+            yield f"{self.label}: Django deletes these rows by SQL alone, nothing is loaded"
+            return
+        yield f"{self.label}: Django loads the rows to delete them, because " + "; ".join(self.cascade.reasons)
+        for loaded in self.cascade.loaded:
+            yield f"{self.label}: {loaded.relation}: {loaded.rows(self._rows).count():,} rows are loaded with them"
+        yield f"{self.label}: at most {_LOADED_BY_BATCH:,} objects are held at a time"
+
     @contextmanager
     def unlogged(self) -> Iterator[None]:
         """With DEBUG on, Django keeps the text of each query: this keeps the purge's from filling the memory."""

@@ -74,7 +74,3 @@ def no_table(table: str, database: str) -> UsageError:
 
 def no_key(table: str) -> UsageError:
     return UsageError(f"table {table} has no primary key to walk along; add one, or delete from it by hand")
-
-
-def no_driver(module: str, extra: str) -> UsageError:
-    return UsageError(f"{module} is not installed; run: pip install 'oakum[{extra}]'")

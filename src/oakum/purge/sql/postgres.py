@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from oakum.errors import CannotRun
-from oakum.purge.sql.database import LOCK_WAIT_SECONDS, Kind, Table, no_driver, no_key, no_table, split_name
+from oakum.purge.sql.database import LOCK_WAIT_SECONDS, Kind, Table, no_key, no_table, split_name
+from oakum.purge.trouble import no_driver
 
 try:
     import psycopg

@@ -1,0 +1,1 @@
+"""Files below one opened directory: no shell, no link followed, no device crossed."""
