@@ -176,7 +176,7 @@ class Child:
             stamped = Progress(progress.done, progress.total, progress.note, int(time.time() * 1000))
             self.send(wire.Said(number, stamped))
 
-    def _interrupted(self, signum: int, frame: FrameType | None) -> None:
+    def _interrupted(self, _signum: int, _frame: FrameType | None) -> None:
         """The supervisor wants the running job to end. A signal that comes late finds another number and does nothing."""
         number = self._running
         why = self.page.wanted(number) if number else 0

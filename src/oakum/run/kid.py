@@ -1,0 +1,195 @@
+"""A child as its supervisor knows it: the way to it, the jobs it has in hand, its size, its end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from typing import Final
+
+from msgspec import Struct
+
+from oakum.host.cgroup import Group, Parent
+from oakum.host.process import INTERRUPT, kill_group
+from oakum.model.admission import Plan
+from oakum.model.job import Claimed
+from oakum.model.outcome import Outcome
+from oakum.run import wire
+from oakum.run.capture import Tail
+from oakum.run.channel import Channel
+from oakum.run.page import Page
+
+GROUP_SLACK: Final = 8 * 1024 * 1024  # page cache and the like, beside what ring 1 and 2 count
+
+
+class InHand(Struct, gc=False):
+    """A job that a child was given; `at` on the monotonic clock in seconds, `said` whether its time is known to be up."""
+
+    job: Claimed
+    plan: Plan
+    at: float
+    interrupted: bool = False
+
+
+class Kid:
+    """One child. `in_hand` is in the order of handing out; `verdict` is why it was killed, where we killed it."""
+
+    def __init__(
+        self,
+        number: int,
+        inbox: Channel,
+        their_inbox: Channel,
+        line: Channel,
+        page: Page,
+        output: int,
+        groups: Parent | None,
+    ) -> None:
+        self.number = number
+        self.inbox, self.line, self.page, self.output = inbox, line, page, output
+        self._their_inbox = their_inbox
+        self._groups = groups
+        self.group: Group | None = None
+        self.pid = 0
+        self.pidfd = -1
+        self.resting = 0
+        self.shared = 0
+        self.jobs = 0
+        self.in_hand: dict[int, InHand] = {}
+        self.plan: Plan | None = None
+        self.verdict: Outcome | None = None
+        self.sampled = 0
+        self.leaving = ""
+        self.ring1 = ""
+        self.ring3 = ""
+        self.tail = Tail()
+        self.born = time.monotonic()
+        self._given = 0
+        self._group_limit = 0
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has come up and may be given jobs."""
+        return self.pidfd >= 0 and not self.leaving
+
+    def arrive(self, hello: wire.Ready) -> None:
+        """The child is there."""
+        self.pid, self.ring1 = hello.pid, hello.ring1
+        self.pidfd = os.pidfd_open(hello.pid)
+        self.shared = hello.shared
+        self.resting = max(0, hello.resident - hello.shared)
+        with contextlib.suppress(OSError):
+            with open(f"/proc/{self.pid}/oom_score_adj", "w") as file:
+                file.write("500")  # should the kernel have to choose, it is to be a child
+        if self._groups is not None:
+            try:
+                self.group = self._groups.group(f"child-{self.number}")
+                self.group.add(self.pid)
+            except OSError as error:
+                self.ring3 = f"off: {error}"
+
+    def give(self, job: Claimed, plan: Plan, attempt: int, now: float) -> bool:
+        """Hands a job over; false when the child's inbox is full or closed."""
+        number = self._given + 1
+        hand = wire.Hand(
+            number, job.task, job.queue, job.id, job.payload, job.token, attempt,
+            plan.limit, plan.headroom, plan.timeout_s, job.tags,
+        )  # fmt: skip
+        if plan is not self.plan:
+            self._limit_group(plan)
+            self.plan = plan
+        self.in_hand[number] = InHand(job, plan, now)
+        try:
+            given = self.inbox.send(wire.encode(hand), wait=False)
+        except OSError:  # it has just died: its end is on the way to us
+            given = False
+        if given:
+            self._given = number
+        else:
+            del self.in_hand[number]
+        return given
+
+    def take_back(self) -> list[Claimed]:
+        """The jobs that it has not looked at yet, in order; they are no longer its own."""
+        back: list[Claimed] = []
+        while packet := self._their_inbox.receive(wait=False):
+            message = wire.decode_to_child(packet)
+            if isinstance(message, wire.Hand):
+                back.append(self.in_hand.pop(message.number).job)
+        return back
+
+    def stop(self, why: str) -> None:
+        """Asks the child to end after what it has in hand; it gets no more."""
+        if not self.leaving:
+            self.leaving = why
+            with contextlib.suppress(OSError):
+                self.inbox.send(wire.encode(wire.Stop()), wait=False)
+
+    def interrupt(self, number: int, why: int) -> None:
+        """Has the running job raise: through the page and a signal, or by a message where several share a loop."""
+        held = self.in_hand.get(number)
+        if held is None or held.interrupted:
+            return
+        held.interrupted = True
+        if held.plan.shared:
+            with contextlib.suppress(OSError):
+                self.inbox.send(wire.encode(wire.Interrupt(number, why)), wait=False)
+            return
+        self.page.interrupt(number, why)
+        self.signal(INTERRUPT)
+
+    def signal(self, number: int) -> None:
+        """Signals the child itself."""
+        with contextlib.suppress(ProcessLookupError, OSError):
+            signal.pidfd_send_signal(self.pidfd, number)
+
+    def kill(self, verdict: Outcome | None) -> None:
+        """Kills the child and its whole group; the first verdict is the one that counts."""
+        if self.verdict is None:
+            self.verdict = verdict
+        if self.pid:
+            kill_group(self.pid)
+            self.signal(signal.SIGKILL)
+
+    def overdue(self, now: float) -> Iterator[tuple[int, InHand, float]]:
+        """The jobs that have started and are past their time limit: number, job, seconds past it."""
+        running = self.page.running()
+        if running is None:
+            return
+        number, since_ns = running
+        for each, held in list(self.in_hand.items()):
+            if held.plan.timeout_s and (held.plan.shared or each == number):
+                began = held.at if held.plan.shared else since_ns / 1e9
+                if now - began > held.plan.timeout_s:
+                    yield each, held, now - began - held.plan.timeout_s
+
+    def read_output(self) -> None:
+        """Takes in what was written to the child's plain descriptors 1 and 2."""
+        with contextlib.suppress(BlockingIOError):
+            while data := os.read(self.output, 65536):
+                self.tail.add(data.decode("utf-8", "replace"))
+
+    def close(self) -> None:
+        """Lets go of a child that has ended, and has the kernel clear away what it left in its group."""
+        if self.pid:
+            kill_group(self.pid)
+        for channel in (self.inbox, self._their_inbox, self.line):
+            channel.close()
+        self.page.close()
+        os.close(self.output)
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
+        if self.group is not None:
+            self.group.remove()
+
+    def _limit_group(self, plan: Plan) -> None:
+        """Ring 3: the group's limit follows the job's. v1 and v2 count the child's own pages, not the template's."""
+        limit = self.resting + plan.kill_at + GROUP_SLACK
+        if self.group is None or limit == self._group_limit:
+            return
+        try:
+            self.group.limit(limit)
+            self._group_limit = limit
+        except OSError as error:
+            self.ring3 = f"behind: {error}"
