@@ -109,7 +109,7 @@ class Series:
 class ProcessSeries(Series):
     """One process. Columns: rss, pss [bytes], cpu_ms [user + system, since its start], threads, fds, state, wchan.
 
-    `state` is the letter's code (`chr`), `wchan` an index in `History.wchans`.
+    `state` is the letter's code (`chr`), `wchan` an index in `History.texts`.
     """
 
     __slots__ = ("family", "identity", "key")
@@ -167,7 +167,7 @@ class History:
         host: columns mem_total, mem_available, swap_total, swap_used [bytes], load1_centi, psi_memory_some_us,
             psi_memory_full_us [stalled microseconds since boot], forks, oom_kills [since boot], processes.
         cgroups: by path; columns limit, current, peak [bytes], oom_kills. tables: what probes recorded, by table and name.
-        wchans: names for the column `wchan`. notes: what the recorder could not see. damage: what could not be read.
+        texts: what the columns that hold names (`wchan`) point to. notes: what the recorder could not see. damage: what could not be read.
     """
 
     def __init__(self) -> None:
@@ -179,7 +179,7 @@ class History:
         self.host = Series("host")
         self.cgroups: dict[str, Series] = {}
         self.tables: dict[str, dict[str, Series]] = {}
-        self.wchans: list[str] = []
+        self.texts: list[str] = []
         self.notes: list[str] = []
         self.damage: list[str] = []
 
