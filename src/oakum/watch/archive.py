@@ -21,7 +21,7 @@ from oakum.watch.thin import LARGEST_BLOCK, thin
 
 DEFAULT_KEEP: Final = 64 * MIB
 SMALLEST_KEEP: Final = 1 * MIB
-_FLUSH_S: Final = 300.0
+FLUSH_S: Final = 300.0
 _LONGEST_BLOCK_S: Final = 6 * 3600.0
 _LARGEST_SEGMENT: Final = 4 * MIB
 _BYTES_A_SAMPLE: Final = 64  # of room, for each sample of the open block, which must fit many times over
@@ -35,7 +35,7 @@ class Archive:
     Raises UsageError for a limit that is too small, CannotRun where it cannot write or another recorder already does.
     """
 
-    def __init__(self, directory: str, keep: int = DEFAULT_KEEP) -> None:
+    def __init__(self, directory: str, keep: int = DEFAULT_KEEP, flush_s: float = FLUSH_S) -> None:
         if keep < SMALLEST_KEEP:
             raise UsageError(f"--keep {format_size(keep)}: an archive needs at least {format_size(SMALLEST_KEEP)}")
         self.directory = directory
@@ -44,6 +44,7 @@ class Archive:
         self.block: OpenBlock | None = None
         self._segment: Segment | None = None
         self._names = Names()
+        self._flush_s = flush_s
         self._flushed_s = 0.0
         self._largest_block = min(LARGEST_BLOCK, keep // _BYTES_A_SAMPLE)
         self._lock = _lock(directory)
@@ -82,7 +83,7 @@ class Archive:
         if self.block is None:
             return
         self.newest_s = self.block.times_ms[-1] / 1000
-        if self.newest_s - self._flushed_s >= _FLUSH_S:
+        if self.newest_s - self._flushed_s >= self._flush_s:
             self.flush()
 
     def flush(self) -> None:

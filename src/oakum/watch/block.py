@@ -26,6 +26,14 @@ class OpenTable:
         for column, value in zip(self.columns, values, strict=True):
             column.append(value)
 
+    def extend(self, tick: int, entities: Sequence[Entity], columns: Sequence[Sequence[int]]) -> None:
+        """All samples of a tick at once."""
+        known = self.entities
+        self.ids.extend([known.setdefault(entity, len(known)) for entity in entities])
+        self.ticks.extend([tick] * len(entities))
+        for column, values in zip(self.columns, columns, strict=True):
+            column.extend(values)
+
 
 class OpenBlock:
     """The block that is being recorded: one boot, one step, ticks in order of time."""

@@ -19,8 +19,15 @@ _VARYING: Final = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 
+_WORK = re.compile(r"^(\[?kworker/[^-+\]]*)[-+][^\]]*")
+
 
 @lru_cache(maxsize=4096)
 def fold(args: str) -> str:
     """`"python manage.py crontab run 3f2a9c1"` -> `"python manage.py crontab run *"`: the family of a command line."""
     return _VARYING.sub("*", args[: 4 * _LONGEST])[:_LONGEST].rstrip()
+
+
+def steady(name: str) -> str:
+    """`"[kworker/0:1-events]"` -> `"[kworker/0:1]"`: a kernel worker's name without what it happens to work on."""
+    return _WORK.sub(r"\1", name)
