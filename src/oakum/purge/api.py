@@ -62,7 +62,7 @@ async def aselect(engine: AsyncEngine, what: Any, *, options: Options | None = N
     async with engine.connect() as connection:
         target = await connection.run_sync(lambda sync: KeyRanges(AlchemyRows(sync, what), options))
         steps = purge_steps(target, options)
-        while not isinstance(step := await connection.run_sync(lambda _: advance(steps)), Report):
+        while not isinstance(step := await connection.run_sync(lambda _: advance(steps)), Report):  # noqa: ASYNC110  a pause
             await asyncio.sleep(step)
         return step
 

@@ -20,6 +20,10 @@ class Rows(Protocol):
     def key(self) -> tuple[str, ...]:
         """The names of the key's columns."""
 
+    @property
+    def shuts_out(self) -> bool:
+        """Whether a batch keeps every other writer of the database out."""
+
     def count(self) -> int:
         """How many rows match."""
 
@@ -72,7 +76,7 @@ class KeyRanges:
         self._after = upto
         if self._position:
             self._position.save(upto)
-        return Batch(rows, locked)
+        return Batch(rows, locked, shuts_out=self._rows.shuts_out)
 
     def _next(self, size: int) -> Key | None:
         upto = self._rows.upto(self._after, self._until, size)

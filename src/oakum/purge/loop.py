@@ -104,7 +104,7 @@ class _Purge:
         self._longest = max(self._longest, batch.locked)
         size = next_size(self._size, batch.rows, batch.locked, self._max_lock, self._options.largest_batch)
         self._size = self._room(size)
-        return pause_after(batch.locked) if self._pause is None else self._pause
+        return pause_after(batch.locked, batch.shuts_out) if self._pause is None else self._pause
 
     def _undone(self) -> float:
         """The batch was undone by somebody else's lock: a smaller one, the seconds to wait before it."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 _AIM: Final = 0.3  # of the longest lock allowed: a batch that meets a slow disk may take three times as long
-_PAUSE: Final = 0.25  # of the time that the last batch held its locks
+_PAUSE: Final = 0.02  # of the time that the last batch held its locks
+_PAUSE_SHUT_OUT: Final = (
+    0.4  # those who were shut out look again only now and then: leave them time to find the door open
+)
 _FIRST_RETRY_SECONDS: Final = 0.05
 _LONGEST_RETRY_SECONDS: Final = 2.0
 
@@ -21,9 +24,9 @@ def next_size(asked: int, rows: int, locked: float, max_lock: float, largest: in
     return min(max(fits, asked // 4, 1), asked * 2, largest)
 
 
-def pause_after(locked: float) -> float:
-    """Seconds to leave to other writers after locks were held for `locked` seconds."""
-    return _PAUSE * locked
+def pause_after(locked: float, shuts_out: bool) -> float:
+    """Seconds to leave to others after locks were held for `locked` seconds; `shuts_out`: every writer had to wait."""
+    return (_PAUSE_SHUT_OUT if shuts_out else _PAUSE) * locked
 
 
 def retry_delay(tries: int) -> float:

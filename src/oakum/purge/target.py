@@ -6,11 +6,15 @@ from typing import NamedTuple, Protocol
 
 
 class Batch(NamedTuple):
-    """One batch: `rows` that it deleted, seconds that it held its locks, bytes that it freed (files only)."""
+    """One batch: `rows` that it deleted, seconds that it held its locks, bytes that it freed (files only).
+
+    `shuts_out`: the locks kept every other writer waiting, whatever it wanted to write.
+    """
 
     rows: int
     locked: float
     freed: int = 0
+    shuts_out: bool = False
 
 
 class Target(Protocol):

@@ -40,6 +40,7 @@ class AlchemyRows:
             raise UsageError(f"table {self._entity} has no primary key to walk along; declare one in the Table")
         self.label = f"{self._columns[0].table} of {connection.engine.url.database}"
         self._connection = connection
+        self.shuts_out = connection.dialect.name == "sqlite"
         if connection.dialect.name in {"mysql", "mariadb"}:  # locks the rows that go, not the gaps between them
             connection.execution_options(isolation_level="READ COMMITTED")
 

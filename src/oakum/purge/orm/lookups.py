@@ -15,7 +15,7 @@ from django.utils import timezone
 from oakum.errors import UsageError
 from oakum.purge.sql.age import cutoff
 
-_TYPED: Final = ([], ["exact"], ["lt"], ["lte"], ["gt"], ["gte"])  # lookups that compare with a value of the field
+_COMPARISONS: Final = {"exact", "lt", "lte", "gt", "gte"}  # lookups whose value is one of the field's own
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -62,7 +62,7 @@ def _value(rows: QuerySet[Any], lookup: str, text: str) -> Any:
     field = rows.query.names_to_path(parts, rows.model._meta)[1]
     if lookups == ["in"]:
         return [_typed(field, part) for part in text.split(",")]
-    return _typed(field, text) if lookups in _TYPED else text
+    return _typed(field, text) if len(lookups) <= 1 and _COMPARISONS.issuperset(lookups) else text
 
 
 def _typed(field: Any, text: str) -> Any:

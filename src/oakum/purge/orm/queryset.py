@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, Final, Literal
 
 from django.db import connections, router, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from oakum.errors import CannotRun, UsageError
+from oakum.purge.orm.alone import alone
 from oakum.purge.orm.cascade import cascade_of
 from oakum.purge.position import Key
 
 Mode = Literal["auto", "fast"]
 
-_LOADED_BY_BATCH: Final = 2_000  # objects that a batch brings into memory: its rows and what cascades from them
+_LOADED_BY_BATCH: Final = 4_000  # objects that a batch brings into memory: its rows and what cascades from them
 _LOADED_BY_ROW: Final = 100_000  # objects that one row may bring with it, which can't be split: some 120 MB
-_LOCK_WAIT: Final = "SET LOCAL lock_timeout = '5s'"
 
 
 class QuerysetRows:
@@ -33,10 +33,13 @@ class QuerysetRows:
         self._model = queryset.model
         self._using = queryset._db or router.db_for_write(self._model)  # noqa: SLF001  `db` is where it reads
         self._connection = connections[self._using]
+        with transaction.atomic(using=self._using, durable=True):
+            pass  # Django raises RuntimeError inside atomic(), where no batch would be committed
         self._rows = queryset.using(self._using).order_by().select_related(None)
         self.label = f"{self._model._meta.label} of {self._using}"
         self.cascade = cascade_of(self._model, self._using)
         self._overridden = type(queryset).delete is not QuerySet.delete  # soft deletion: it means what it does
+        self.shuts_out = self._connection.vendor == "sqlite" and self.cascade.fast
         if mode == "fast" and not self.cascade.fast:
             raise UsageError(f"{self.label}: fast mode would lose something: {'; '.join(self.cascade.reasons)}")
 
@@ -50,21 +53,29 @@ class QuerysetRows:
 
     def upto(self, after: Key | None, until: Key | None, size: int) -> Key | None:
         """The end of the next batch: nearer than `size` rows where it would load more objects than a batch may."""
-        keys = self._once(self._within(after, until).order_by("pk").values_list("pk", flat=True))
-        if self.cascade.fast:
-            last = list(keys[size - 1 : size]) or list(keys[:size])[-1:]
-            return tuple(last) or None
-        found = list(keys[: min(size, _LOADED_BY_BATCH)])
-        return (self._last_that_fits(after, found),) if found else None
+        if not self.cascade.fast:
+            size = min(size, _LOADED_BY_BATCH)
+        while True:
+            keys = self._once(self._within(after, until).order_by("pk").values_list("pk", flat=True))
+            last = tuple(keys[size - 1 : size]) or tuple(keys[:size])[-1:]
+            if not last or not self.cascade.loaded:
+                return last or None
+            loads = size + sum(one.rows(self._within(after, last)).count() for one in self.cascade.loaded)
+            if loads <= _LOADED_BY_BATCH or (size == 1 and loads <= _LOADED_BY_ROW):
+                return last
+            if size == 1:
+                relations = ", ".join(one.relation for one in self.cascade.loaded)
+                raise CannotRun(f"{self.label}: row {last[0]} alone would load {loads:,}; purge first: {relations}")
+            size = max(1, min(size // 2, size * _LOADED_BY_BATCH // loads))
 
     def delete(self, after: Key | None, upto: Key) -> int:
         rows = self._within(after, upto)
-        with transaction.atomic(using=self._using, durable=True):
-            locked = self._lock(rows)
-            deleted = rows.delete()
-        if self._overridden:
-            return locked
-        return int(deleted[1].get(self._model._meta.label, 0))
+        with nullcontext() if self.cascade.fast else alone(self._connection, self._model._meta.db_table):
+            if self._overridden:
+                count = int(rows.count())
+                rows.delete()
+                return count
+            return int(rows.delete()[1].get(self._model._meta.label, 0))
 
     def explain(self) -> Iterator[str]:
         """Says whether Django deletes these rows by SQL alone, and if not, why and what else it loads."""
@@ -97,30 +108,3 @@ class QuerysetRows:
     def _once(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         """`rows` without doubles: a join may bring one twice."""
         return rows.distinct() if len(self._rows.query.alias_map) > 1 else rows
-
-    def _last_that_fits(self, after: Key | None, keys: list[Any]) -> Any:
-        """The last of `keys`, or the one before which a batch ends so that it loads no more objects than it may."""
-        while True:
-            rows = self._within(after, (keys[-1],))
-            loads = len(keys) + sum(one.rows(rows).count() for one in self.cascade.loaded)
-            if loads <= _LOADED_BY_BATCH or (len(keys) == 1 and loads <= _LOADED_BY_ROW):
-                return keys[-1]
-            if len(keys) == 1:
-                relations = ", ".join(one.relation for one in self.cascade.loaded)
-                raise CannotRun(f"{self.label}: row {keys[0]} alone would load {loads:,}; purge first: {relations}")
-            keys = keys[: max(1, min(len(keys) // 2, len(keys) * _LOADED_BY_BATCH // loads))]
-
-    def _lock(self, rows: QuerySet[Any]) -> int:
-        """Takes the locks before anything is read, so that two purges never send the signals of one row twice.
-
-        Returns how many rows are locked; 0 where Django deletes by SQL alone and one statement is enough.
-        """
-        quoted = self._connection.ops.quote_name(self._model._meta.db_table)
-        first = {"postgresql": _LOCK_WAIT, "sqlite": f"DELETE FROM {quoted} WHERE 0"}.get(self._connection.vendor)
-        if first is not None:
-            with self._connection.cursor() as cursor:
-                cursor.execute(first)
-        if self.cascade.fast and not self._overridden:
-            return 0
-        held = self._model._base_manager.using(self._using).filter(pk__in=rows.values("pk"))
-        return len(held.select_for_update().order_by("pk").values_list("pk"))

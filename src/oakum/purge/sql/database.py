@@ -40,6 +40,10 @@ class Database(Protocol):
         """What people call the database. Never holds a password."""
 
     @property
+    def one_writer(self) -> bool:
+        """Whether a statement that writes keeps every other writer out."""
+
+    @property
     def mark(self) -> str:
         """The placeholder of a bound value."""
 

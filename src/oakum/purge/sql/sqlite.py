@@ -23,6 +23,7 @@ _KINDS: Final[tuple[tuple[Kind, tuple[str, ...]], ...]] = (
 class Sqlite:
     """A SQLite file that exists. Foreign keys are enforced, so that what the schema cascades is not left behind."""
 
+    one_writer = True
     mark = "?"
 
     def __init__(self, path: str) -> None:

@@ -23,6 +23,7 @@ class TableRows:
         self, database: Database, table: Table, conditions: Sequence[Condition], by: str | None = None
     ) -> None:
         self._database = database
+        self.shuts_out = database.one_writer
         self.label = f"{table.name} of {database.name}"
         self.key = (by, *table.key) if by in table.indexed and by not in table.key else table.key
         self._table = _qualified(database, table)
