@@ -82,8 +82,11 @@ class JobFailed(JobError):
     """
 
     def __init__(self, type: str, message: str, traceback: str = "") -> None:
-        super().__init__(f"{type}: {message}" if message else type)
+        super().__init__(type, message, traceback)
         self.type, self.message, self.traceback = type, message, traceback
+
+    def __str__(self) -> str:
+        return f"{self.type}: {self.message}" if self.message else self.type
 
 
 class JobCancelled(JobError):

@@ -24,7 +24,7 @@ _SIZE_UNITS: Final = {
 }  # fmt: skip
 _DURATION_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
-_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", re.ASCII)
+_SIZE = re.compile(r"\s*(\d{1,19}(?:\.\d+)?)\s*([A-Za-z]*)\s*", re.ASCII)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|[smhdw])\s*", re.ASCII)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _LONGEST_SECONDS: Final = 100 * 365 * 86400.0  # a century: beyond it a duration is a typing error

@@ -1,0 +1,42 @@
+"""What every test may ask for: a clock that stands still, and the database servers that script/test starts."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import settings
+
+from oakum.clock import FakeClock
+
+# The same examples on every run and every machine, and no directory of remembered ones.
+settings.register_profile("oakum", derandomize=True, database=None, deadline=None)
+settings.load_profile("oakum")
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> str:
+    return _server("OAKUM_TEST_POSTGRES")
+
+
+@pytest.fixture(scope="session")
+def mysql_url() -> str:
+    return _server("OAKUM_TEST_MYSQL")
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> str:
+    return _server("OAKUM_TEST_REDIS")
+
+
+def _server(variable: str) -> str:
+    """The server's address. A test that cannot reach its server has failed: a skipped test proves nothing."""
+    url = os.environ.get(variable)
+    if url is None:
+        pytest.fail(f'{variable} is not set: run script/test, or first eval "$(script/servers start)"', pytrace=False)
+    return url
