@@ -81,8 +81,10 @@ def test_durations_are_read_into_seconds(text: str | float | timedelta, seconds:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "s", "-5s", "5 minutes", "1h30", "30s!", "1e3", "nan", "inf", "9" * 400, "101w 5300w", 0, -1, True]
-    + [float("nan"), float("inf"), timedelta(seconds=-1), CENTURY + 1],
+    [
+        *("", "s", "-5s", "5 minutes", "1h30", "30s!", "1e3", "nan", "inf", "9" * 400, "101w 5300w"),
+        *(0, -1, True, float("nan"), float("inf"), timedelta(seconds=-1), CENTURY + 1),
+    ],
 )
 def test_what_is_no_duration_is_refused_by_name(text: str | float | timedelta) -> None:
     with pytest.raises(UsageError, match=r"^timeout: .* is not a duration; write it like '30s'"):
