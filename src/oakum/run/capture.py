@@ -43,6 +43,10 @@ class Tail:
             self._size -= gone
             self.dropped += gone
 
+    def peek(self) -> str:
+        """All that is kept, as it is."""
+        return "".join(self._pieces)
+
     def take(self) -> bytes | None:
         """All that is kept, and a fresh start; None when nothing came."""
         if not self._size:

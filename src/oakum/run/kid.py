@@ -60,6 +60,7 @@ class Kid:
         self.plan: Plan | None = None
         self.verdict: Outcome | None = None
         self.sampled = 0
+        self.asked_stack = False
         self.leaving = ""
         self.ring1 = ""
         self.ring3 = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import traceback
@@ -15,6 +16,7 @@ def listen(app: Oakum, channel: Channel) -> None:
     """Hands each event to each listener until the supervisor closes the line; a listener that raises is reported and kept."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the supervisor closes the line after the last event
+    channel.send(str(os.getpid()).encode())
     for hook in app.child_start_hooks:
         hook()
     while packet := channel.receive():

@@ -58,12 +58,13 @@ class Nursery:
             os.close(their_output)
         return Kid(self._made, inbox, their_inbox, line, page, output, groups)
 
-    def listener(self) -> Channel:
-        """Has the process made in which event listeners run; the way to it."""
+    def listener(self) -> tuple[Channel, int]:
+        """Has the process made in which event listeners run; the way to it, and its pid."""
         ours, theirs = Channel.pair()
         self._ask(wire.Fork(listener=True), [theirs.fileno()])
         theirs.close()
-        return ours
+        hello = ours.receive()
+        return ours, int(hello) if hello else 0
 
     def close(self) -> None:
         """Ends the template; its children live on."""

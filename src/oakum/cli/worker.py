@@ -1,0 +1,58 @@
+"""`oakum worker`: runs an application's jobs inside a room."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from oakum.errors import UsageError
+from oakum.units import parse_duration, parse_size
+
+LARGEST_SLOTS = 256
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("app", metavar="MODULE:APP", help="where the application is, like shop.tasks:app")
+    parser.add_argument(
+        "--memory", metavar="SIZE", help="the room of the whole worker tree (default: 80%% of what there is)"
+    )
+    parser.add_argument(
+        "--slots", type=int, metavar="N", help="children, and so jobs at a time (default: one a processor)"
+    )
+    parser.add_argument(
+        "--queues", default="default", metavar="A,B", help="queues, in the order of preference (default: default)"
+    )
+    parser.add_argument(
+        "--grace", default="30s", metavar="TIME", help="for running jobs, when the worker is stopped (default: 30s)"
+    )
+    parser.add_argument(
+        "--overcommit", action="store_true", help="reserve what jobs were measured to take, not their limits"
+    )
+    parser.add_argument("--health", type=int, metavar="PORT", help="answer /live and /ready on 127.0.0.1:PORT")
+    parser.add_argument("--echo", action="store_true", help="print what jobs print")
+
+
+def run(args: argparse.Namespace) -> int:
+    from oakum.run.worker import Settings, Worker
+
+    if args.slots is not None and not 1 <= args.slots <= LARGEST_SLOTS:
+        raise UsageError(f"--slots: {args.slots} is not between 1 and {LARGEST_SLOTS}")
+    queues = tuple(name.strip() for name in args.queues.split(",") if name.strip())
+    if not queues:
+        raise UsageError("--queues: names none; write it like --queues mail,default")
+    settings = Settings(
+        target=args.app,
+        memory=None if args.memory is None else parse_size(args.memory, name="--memory"),
+        slots=args.slots,
+        queues=queues,
+        grace_s=parse_duration(args.grace, name="--grace", zero=True),
+        overcommit=args.overcommit,
+        health_port=args.health,
+        echo=args.echo,
+    )
+    return Worker(settings, say).run()
+
+
+def say(line: str) -> None:
+    """A line for the person at the terminal, or the journal."""
+    print(line, file=sys.stderr, flush=True)

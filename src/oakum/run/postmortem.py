@@ -1,0 +1,77 @@
+"""What a dead child's jobs died of: from its exit status, from what was done to it, and from what it wrote last."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from typing import Final
+
+from oakum.model.job import Claimed
+from oakum.model.outcome import Lost, Outcome, OverBudget, Released, Usage, clip
+from oakum.run.child import LOST_CHANNEL
+from oakum.run.kid import InHand, Kid
+
+_FRAME: Final = re.compile(r'File "([^"]+)", line (\d+) in (\S+)')
+_TOGETHER: Final = "the jobs of its loop ended with their child; each runs alone"
+
+
+def autopsy(
+    kid: Kid, status: os.waitid_result, back: list[Claimed]
+) -> tuple[str, list[tuple[InHand, Outcome, Usage | None]]]:
+    """The cause of a child's end, and the outcome of each job that it had begun.
+
+    Jobs that it had been given and had not begun are added to `back`: they are unspent.
+    """
+    cause = _cause(status)
+    verdict = kid.verdict
+    if verdict is None and kid.group is not None and kid.group.kills():
+        verdict = OverBudget(kid.sampled, kid.plan.limit if kid.plan is not None else 0, ring=3)
+    if isinstance(verdict, OverBudget):
+        kid.read_output()
+        verdict = OverBudget(verdict.peak, verdict.limit, _where(kid), verdict.ring)
+    outcome = verdict if verdict is not None else Lost(f"its process {cause}")
+    began = _began(kid)
+    for number, held in kid.in_hand.items():
+        if number not in began:
+            back.append(held.job)
+    running = [kid.in_hand[number] for number in began]
+    kid.in_hand.clear()
+    if len(running) > 1:  # several on one loop: whose fault it was will show when each runs alone
+        outcome = Released(_TOGETHER, alone=True)
+    return cause, [(held, outcome, _usage(kid, held)) for held in running]
+
+
+def _began(kid: Kid) -> list[int]:
+    """The numbers of the jobs that were running when it ended."""
+    running = kid.page.running()
+    if running is None:
+        return []
+    if kid.plan is not None and kid.plan.shared:
+        return [number for number in kid.in_hand if number <= running[0]]
+    return [running[0]] if running[0] in kid.in_hand else []
+
+
+def _usage(kid: Kid, held: InHand) -> Usage:
+    duration = time.monotonic() - held.at
+    return Usage(int((time.time() - duration) * 1000), int(duration * 1e6), kid.sampled, kid.resting, None, False)
+
+
+def _cause(status: os.waitid_result) -> str:
+    if status.si_code == os.CLD_EXITED:
+        if status.si_status == LOST_CHANNEL:
+            return "lost its line to the worker (were its descriptors closed?)"
+        return f"ended by itself with status {status.si_status}"
+    try:
+        name = signal.Signals(status.si_status).name
+    except ValueError:
+        name = f"signal {status.si_status}"
+    return f"was ended by {name}"
+
+
+def _where(kid: Kid) -> str:
+    """The innermost line of the stack that the child was asked for before it was killed."""
+    text = kid.tail.peek()
+    match = _FRAME.search(text)
+    return clip(f"{match[1]}:{match[2]} in {match[3]}") if match is not None else ""

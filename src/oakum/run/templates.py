@@ -1,0 +1,122 @@
+"""Which template is in use: waits for the first that loads, replaces one that died or whose sources changed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from oakum.errors import CannotRun
+from oakum.model.task import Manifest
+from oakum.run import wire
+from oakum.run.nursery import Nursery
+
+LOOK_EVERY_S: Final = 0.5
+MOST_DEATHS: Final = 3  # of templates in a row, before a worker believes that the application cannot be loaded
+
+
+class Templates:
+    """The present template and, while an application is loaded anew, the next one. `say` prints a line for people."""
+
+    def __init__(self, target: str, say: Callable[[str], None]) -> None:
+        self._target, self._say = target, say
+        self._stamps: dict[str, float] = {}
+        self._deaths = 0
+        self.manifest: Manifest
+        self.current: Nursery | None = None
+        self.coming: Nursery | None = None
+
+    def await_first(self, told: Callable[[], bool]) -> bool:
+        """Blocks until the application loads, saying once why it does not; false when `told` to stop meanwhile."""
+        while not told():
+            nursery = Nursery(self._target)
+            answer = nursery.hear()
+            if isinstance(answer, wire.Loaded):
+                self._take(nursery, answer)
+                return True
+            nursery.close()
+            self._say(f"oakum worker: {self._why_not(answer)}\nwaiting for a change ...")
+            files = answer.files if isinstance(answer, wire.Broken) else ()
+            stamps = _stamps(files)
+            while not told() and _stamps(files) == stamps:
+                signal.sigtimedwait([], LOOK_EVERY_S)
+        return False
+
+    def changed(self) -> bool:
+        """Whether a source file of the application was written since it was loaded; each change is told once."""
+        stamps = _stamps(self.manifest.files)
+        if stamps == self._stamps:
+            return False
+        self._stamps = stamps
+        return True
+
+    def renew(self) -> Nursery | None:
+        """Begins to load the application anew, beside the template in use; None when that is under way already."""
+        if self.coming is not None:
+            return None
+        self.coming = Nursery(self._target)
+        return self.coming
+
+    def arrived(self) -> bool:
+        """The coming template has spoken: whether it is the one in use now. Until then the code before the change goes on.
+
+        Raises CannotRun when there is none in use and the application keeps failing to load.
+        """
+        coming, self.coming = self.coming, None
+        assert coming is not None
+        answer = coming.hear()
+        if isinstance(answer, wire.Loaded):
+            if self.current is not None:
+                self.current.close()
+            self._take(coming, answer)
+            return True
+        coming.close()
+        self._deaths += 1
+        if self.current is None and self._deaths >= MOST_DEATHS:
+            raise CannotRun(
+                f"app: {self._target} loaded when the worker started and does not any more: {self._why_not(answer)}"
+            )
+        self._say(f"oakum worker: {self._why_not(answer)}\nthe code before the change goes on")
+        return False
+
+    def died(self) -> None:
+        """The template in use has ended. Its children live on."""
+        if self.current is not None:
+            self.current.close()
+            self.current = None
+
+    def close(self) -> None:
+        """Ends all templates."""
+        for nursery in (self.current, self.coming):
+            if nursery is not None:
+                nursery.close()
+        self.current = self.coming = None
+
+    def pids(self) -> set[int]:
+        """The pids of all templates there are."""
+        return {nursery.pid for nursery in (self.current, self.coming) if nursery is not None}
+
+    def _take(self, nursery: Nursery, answer: wire.Loaded) -> None:
+        manifest = answer.manifest
+        for warning in manifest.warnings:
+            self._say(f"oakum worker: warning: {warning}")
+        if manifest.spawn:
+            self._say(f"oakum worker: children are started anew instead of forked: {manifest.spawn}")
+        nursery.spawn = bool(manifest.spawn)
+        self.current, self.manifest, self._deaths = nursery, manifest, 0
+        self._stamps = _stamps(manifest.files)
+
+    def _why_not(self, answer: wire.FromTemplate | None) -> str:
+        if isinstance(answer, wire.Broken):
+            return f"{answer.reason}\n{answer.traceback.rstrip()}"
+        return "the process that imports the application died"
+
+
+def _stamps(files: Iterable[str]) -> dict[str, float]:
+    stamps: dict[str, float] = {}
+    for file in files:
+        with contextlib.suppress(OSError):
+            stamps[file] = os.stat(file).st_mtime
+    return stamps

@@ -1,0 +1,264 @@
+"""A worker from its first breath to its last: an application that loads, a supervisor that turns, an end in order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType
+from typing import Final
+
+from oakum.clock import Clock, SystemClock
+from oakum.errors import CannotRun
+from oakum.events import WorkerStarted, WorkerStopped
+from oakum.host import cgroup, memory
+from oakum.host.process import become_subreaper, set_name
+from oakum.model.ids import id_text
+from oakum.model.job import DEFAULT_QUEUE, Claimed
+from oakum.model.outcome import Released
+from oakum.run.fleet import Fleet
+from oakum.run.health import Health
+from oakum.run.herald import Herald
+from oakum.run.house import House
+from oakum.run.ledger import Ledger
+from oakum.run.notify import notify
+from oakum.run.nursery import Nursery
+from oakum.run.supervisor import Supervisor
+from oakum.run.templates import Templates
+from oakum.store.open import open_store
+from oakum.units import MIB, format_size
+
+SHARE_OF_LIMIT: Final = 0.8
+SMALLEST_JOB: Final = 8 * MIB
+TICK_S: Final = 1.0
+LAST_WORD_S: Final = 5.0  # for killed children to be reaped, and for stop hooks to run
+_STOP: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `oakum worker` was told. Sizes in bytes, times in seconds; None: found out here.
+
+    `grace_s`: how long running jobs get when the worker is stopped. `reload`: load the application anew whenever one of its
+    files changes. `kernel_ring`: whether to make control groups.
+    """
+
+    target: str
+    memory: int | None = None
+    slots: int | None = None
+    queues: tuple[str, ...] = (DEFAULT_QUEUE,)
+    grace_s: float = 30.0
+    overcommit: bool = False
+    health_port: int | None = None
+    echo: bool = False
+    reload: bool = False
+    kernel_ring: bool = True
+
+
+class Worker:
+    """One `oakum worker`. `say` prints a line for the person who started it."""
+
+    def __init__(self, settings: Settings, say: Callable[[str], None], clock: Clock | None = None) -> None:
+        self._settings, self._say = settings, say
+        self._clock: Clock = clock if clock is not None else SystemClock()
+        self._slots = settings.slots if settings.slots is not None else len(os.sched_getaffinity(0))
+        self._room = settings.memory if settings.memory is not None else int(memory.read().limit * SHARE_OF_LIMIT)
+        self._templates = Templates(settings.target, say)
+        self._told: list[int] = []
+        self._groups: cgroup.Parent | None = None
+        self._supervisor: Supervisor
+        self._house: House
+
+    def run(self) -> int:
+        """Works until it is told to stop; the exit status. Raises CannotRun when there is no room for one child."""
+        set_name("oakum-worker")
+        become_subreaper()
+        wake = self._catch_signals()
+        ring3 = self._open_groups()
+        try:
+            if not self._templates.await_first(lambda: self._stopping):
+                return 0
+            self._begin(ring3)
+            self._supervisor.watch(wake.fileno(), lambda: _drain(wake))
+            next_tick = 0.0
+            while not self._stopping:
+                now = time.monotonic()
+                if now >= next_tick:
+                    next_tick = now + TICK_S
+                    self._tick(now)
+                self._supervisor.turn(max(0.0, next_tick - time.monotonic()))
+            self._stop()
+            return 0
+        finally:
+            self._templates.close()
+            if self._groups is not None:
+                self._groups.remove()
+            signal.set_wakeup_fd(-1)
+
+    # -- beginning ---------------------------------------------------------------------------------------------------
+
+    def _begin(self, ring3: str) -> None:
+        settings, manifest = self._settings, self._templates.manifest
+        store = open_store(manifest.store)
+        ledger = Ledger(self._slots, settings.overcommit)
+        ledger.learn(manifest)
+        ledger.load(store.stats())
+        fleet = Fleet(self._room, self._slots)
+        echo = _echo if settings.echo else None
+        supervisor = Supervisor(store, self._clock, fleet, ledger, Herald(), settings.queues, self._groups, echo)
+        self._supervisor, self._house = supervisor, House(supervisor, self._templates, ring3)
+        supervisor.nursery = self._templates.current
+        supervisor.measure()
+        self._check_room(fleet)
+        supervisor.open()
+        self._hire()
+        if settings.health_port is not None:
+            health = Health(settings.health_port, supervisor.goes_forward, lambda: self._house.state == "running")
+            supervisor.watch(health.fileno(), health.answer)
+        self._house.state = "running"
+        supervisor.herald.emit(WorkerStarted(os.getpid(), self._room, self._slots, self._house.rings()))
+        self._say(
+            f"oakum worker: {manifest.app} on {manifest.store}: {len(manifest.tasks)} tasks, {self._slots} slots,"
+            f" room {format_size(self._room)}"
+        )
+        notify("READY=1")
+
+    def _check_room(self, fleet: Fleet) -> None:
+        overhead = fleet.supervisor + fleet.template
+        if overhead + SMALLEST_JOB > self._room:
+            enough = -(-overhead * 2 // (32 * MIB)) * 32
+            raise CannotRun(
+                f"memory: a room of {format_size(self._room)} has no space for even one child: supervisor and template"
+                f" take {format_size(overhead)}; give --memory {enough}MiB or more"
+            )
+
+    def _open_groups(self) -> str:
+        """Ring 3, where it can be had; what there is to say of it."""
+        hierarchy = cgroup.find()
+        if not self._settings.kernel_ring or hierarchy is None:
+            return "off: not wanted" if hierarchy is not None else "off: this host has no memory controller"
+        self._groups = cgroup.make(hierarchy, f"oakum-{os.getpid()}")
+        if self._groups is None:
+            return "off: this user may not make control groups (systemd: Delegate=memory)"
+        return f"kernel: a control group for each child (v{hierarchy.version})"
+
+    # -- working -------------------------------------------------------------------------------------------------------
+
+    def _tick(self, now: float) -> None:
+        self._obey()
+        self._house.tick(now)
+        if self._house.lost_lease:
+            self._house.lost_lease = 0
+            self._say("oakum worker: the lease was lost (was this process stopped for a while?); began anew")
+        if self._settings.reload and self._templates.changed():
+            self._renew_template()
+        notify("WATCHDOG=1")
+
+    def _hire(self) -> None:
+        """The present template makes the children from now on."""
+        supervisor, nursery = self._supervisor, self._templates.current
+        assert nursery is not None
+        supervisor.nursery = nursery
+        supervisor.ledger.learn(self._templates.manifest)
+        supervisor.watch(nursery.fileno(), lambda: self._template_died(nursery))
+        if self._templates.manifest.listens:
+            supervisor.herald.connect(*nursery.listener())
+        supervisor.fill()
+
+    def _template_died(self, nursery: Nursery) -> None:
+        """A template that has loaded speaks only by ending. Its children live on; another template is started."""
+        self._supervisor.unwatch(nursery.fileno())
+        self._supervisor.nursery = None
+        self._templates.died()
+        self._renew_template()
+
+    def _renew_template(self) -> None:
+        coming = self._templates.renew()
+        if coming is not None:
+            self._supervisor.watch(coming.fileno(), lambda: self._template_came(coming))
+
+    def _template_came(self, coming: Nursery) -> None:
+        supervisor, before = self._supervisor, self._templates.current
+        supervisor.unwatch(coming.fileno())
+        if before is not None:
+            supervisor.unwatch(before.fileno())
+        if self._templates.arrived():
+            self._hire()
+            for kid in list(supervisor.fleet.kids):
+                supervisor.replace(kid, "the application was loaded anew")
+            self._say("oakum worker: loaded the application anew")
+        elif before is not None:
+            supervisor.watch(before.fileno(), lambda: self._template_died(before))
+        else:
+            self._renew_template()
+
+    # -- stopping ------------------------------------------------------------------------------------------------------
+
+    @property
+    def _stopping(self) -> bool:
+        return any(number in _STOP for number in self._told)
+
+    def _catch_signals(self) -> socket.socket:
+        """Signals are noted, and wake the loop through a descriptor: a poll alone would be restarted (PEP 475)."""
+        read, write = socket.socketpair()
+        read.setblocking(False)
+        write.setblocking(False)
+        self._wake_write = write
+        signal.set_wakeup_fd(write.fileno(), warn_on_full_buffer=False)
+        for number in (*_STOP, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+            signal.signal(number, self._note_signal)
+        return read
+
+    def _note_signal(self, number: int, _frame: FrameType | None) -> None:
+        self._told.append(number)
+
+    def _obey(self) -> None:
+        """HUP: load the application anew. USR1: claim nothing more (quiet). USR2: claim again."""
+        told, self._told = self._told, [number for number in self._told if number in _STOP]
+        for number in told:
+            if number == signal.SIGHUP:
+                self._renew_template()
+            elif number == signal.SIGUSR1:
+                self._supervisor.claiming, self._house.state = False, "quiet"
+                self._supervisor.release("the worker was quieted")
+            elif number == signal.SIGUSR2:
+                self._supervisor.claiming, self._house.state = True, "running"
+
+    def _stop(self) -> None:
+        """No more claims; what runs has the grace, or until it is told a second time; then it is ended, unspent."""
+        supervisor = self._supervisor
+        notify("STOPPING=1")
+        self._house.state, supervisor.claiming = "stopping", False
+        supervisor.release("the worker stopped")
+        told, deadline = len(self._told), time.monotonic() + self._settings.grace_s
+        next_tick = 0.0
+        while not supervisor.quiet:
+            now = time.monotonic()
+            if now > deadline or len(self._told) > told:
+                told, deadline = len(self._told), now + LAST_WORD_S
+                for kid in supervisor.fleet.kids:
+                    if kid.in_hand:
+                        kid.kill(Released("the worker stopped"))
+            if now >= next_tick:
+                next_tick = now + TICK_S
+                self._house.tick(now)
+            supervisor.turn(TICK_S / 10)
+            supervisor.release("the worker stopped")
+        supervisor.ledger.save(supervisor.store)
+        supervisor.herald.emit(WorkerStopped(os.getpid(), "told to stop"))
+        supervisor.dismiss(LAST_WORD_S)
+        supervisor.close()
+        self._say(f"oakum worker: stopped after {supervisor.ended_jobs} jobs; nothing was left running")
+
+
+def _drain(wake: socket.socket) -> None:
+    wake.recv(4096)
+
+
+def _echo(job: Claimed, log: bytes) -> None:
+    name = f"{job.task} {id_text(job.id)[-6:]}"
+    for line in log.decode("utf-8", "replace").splitlines():
+        print(f"{name} | {line}", flush=True)
