@@ -59,7 +59,7 @@ CHURN: Final = Table(
 HOST: Final = Table(
     "host",
     (),
-    (),
+    ("name",),
     (
         Column("mem_total", "gauge", 1024),
         Column("mem_available", "gauge", 1024),

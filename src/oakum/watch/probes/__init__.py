@@ -1,0 +1,1 @@
+"""The probes that every recorder has: processes, the host, control groups."""

@@ -1,0 +1,129 @@
+"""Every process at every tick: its figures each time, who it is when it is new or became another command."""
+
+from __future__ import annotations
+
+import pwd
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from oakum.host.procfs import CLOCK_TICK_MS, ProcFs, Stat
+from oakum.units import GIB
+from oakum.watch.families import steady
+from oakum.watch.history import UNKNOWN
+from oakum.watch.probe import Reading
+from oakum.watch.tables import PROCESSES, Entity
+
+PSS_EVERY_S: Final = 600.0
+_PSS_GROWERS: Final = 5
+_PSS_AT_MOST: Final = 4 * GIB  # resident bytes looked at in one go: 20 ms of reading page tables
+_WCHAN_TURNS: Final = 8  # an idle process is asked again in one of so many ticks
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What is remembered of a living process."""
+
+    start_ticks: int
+    comm: str
+    entity: Entity
+    first_rss: int
+    cpu_ms: int = UNKNOWN
+    wchan: str = ""
+    settled: bool = False  # whether it was looked at a second time: between fork and exec it is still its parent
+
+
+class ProcessProbe:
+    """Reads a /proc. Keeps one small record for each living process."""
+
+    def __init__(self, procfs: ProcFs, pss_every_s: float = PSS_EVERY_S) -> None:
+        self._procfs = procfs
+        self._pss_every_s = pss_every_s
+        self._pss_due_s = 0.0
+        self._seen: dict[int, _Seen] = {}
+        self._turn = 0
+        self._hidden_fds = False
+
+    def read(self, now_s: float) -> Iterator[Reading]:
+        """One row for each process that is alive."""
+        stats = [stat for stat in map(self._procfs.stat, self._procfs.pids()) if stat is not None]
+        self._turn += 1
+        self._seen = {stat.pid: self._meet(stat) for stat in stats}
+        seen = list(self._seen.values())
+        wchans = [self._wchan(stat, each) for stat, each in zip(stats, seen, strict=True)]
+        fds = [self._procfs.fds(stat.pid) for stat in stats]
+        self._hidden_fds = None in fds
+        pss = self._pss(stats, now_s)
+        yield Reading(
+            PROCESSES,
+            [each.entity for each in seen],
+            (
+                [stat.rss for stat in stats],
+                [pss.get(stat.pid, UNKNOWN) for stat in stats],
+                [stat.cpu_ms for stat in stats],
+                [stat.threads for stat in stats],
+                [UNKNOWN if count is None else count for count in fds],
+                [ord(stat.state) for stat in stats],
+                wchans,
+            ),
+        )
+
+    def notes(self) -> Iterator[str]:
+        """What this user may not see."""
+        if 1 not in self._seen:
+            yield "only this user's processes are visible (/proc is mounted with hidepid): record as root to see all"
+        if self._hidden_fds:
+            yield "open files and wait channels of other users' processes are not visible: record as root to see them"
+
+    def _meet(self, stat: Stat) -> _Seen:
+        seen = self._seen.get(stat.pid)
+        if seen is None or seen.start_ticks != stat.start_ticks:
+            return _Seen(stat.start_ticks, stat.comm, self._identify(stat), stat.rss)
+        if seen.comm != stat.comm or not seen.settled:
+            seen.comm, seen.settled = stat.comm, True
+            entity = self._identify(stat)
+            if entity.labels != seen.entity.labels:
+                seen.entity = Entity(seen.entity.numbers, entity.labels)
+        return seen
+
+    def _identify(self, stat: Stat) -> Entity:
+        procfs, pid = self._procfs, stat.pid
+        comm = steady(stat.comm)
+        uid = procfs.uid(pid)
+        args = procfs.args(pid) or f"[{comm}]"
+        start_cs = stat.start_ticks * CLOCK_TICK_MS // 10
+        return Entity((pid, start_cs, stat.ppid), ("" if uid is None else _user(uid), comm, args, procfs.cgroup(pid)))
+
+    def _wchan(self, stat: Stat, seen: _Seen) -> str:
+        """Where it waits: asked anew when it has run since, and now and then."""
+        if stat.cpu_ms != seen.cpu_ms or (stat.pid + self._turn) % _WCHAN_TURNS == 0:
+            seen.cpu_ms = stat.cpu_ms
+            seen.wchan = self._procfs.wchan(stat.pid)
+        return seen.wchan
+
+    def _pss(self, stats: list[Stat], now_s: float) -> dict[int, int]:
+        """PSS of those that grew most since they were first seen: dear, so seldom and few."""
+        if now_s < self._pss_due_s:
+            return {}
+        self._pss_due_s = now_s + self._pss_every_s
+        growth = {stat.pid: stat.rss - self._seen[stat.pid].first_rss for stat in stats}
+        growers = sorted((stat for stat in stats if growth[stat.pid] > 0), key=lambda stat: -growth[stat.pid])
+        found: dict[int, int] = {}
+        looked_at = 0
+        for stat in growers[:_PSS_GROWERS]:
+            looked_at += stat.rss
+            if looked_at > _PSS_AT_MOST:
+                break
+            pss = self._procfs.pss(stat.pid)
+            if pss is not None:
+                found[stat.pid] = pss
+        return found
+
+
+@lru_cache(maxsize=1000)
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
