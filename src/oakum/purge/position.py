@@ -59,7 +59,8 @@ class Position:
             os.makedirs(os.path.dirname(os.path.abspath(self._path)), mode=0o700, exist_ok=True)
             fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             try:
-                os.pwrite(fd, record.ljust(_RECORD_BYTES), 0)
+                written = os.pwrite(fd, record.ljust(_RECORD_BYTES), 0)
+                os.ftruncate(fd, written)
             finally:
                 os.close(fd)
         except OSError as error:

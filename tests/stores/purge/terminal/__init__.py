@@ -1,0 +1,1 @@
+"""A bastion host's app, by the names that JumpServer gives."""
