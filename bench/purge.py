@@ -92,7 +92,11 @@ def set_up(database: str) -> None:
     if database == "sqlite":
         import sqlite3
 
-        address = {"ENGINE": "django.db.backends.sqlite3", "NAME": os.environ["PURGE_BENCH_SQLITE"], "OPTIONS": {"timeout": 300}}
+        address = {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": os.environ["PURGE_BENCH_SQLITE"],
+            "OPTIONS": {"timeout": 300},
+        }
         sqlite3.connect(address["NAME"]).execute("PRAGMA journal_mode = WAL")
     else:
         url = urlsplit(os.environ[f"OAKUM_TEST_{database.upper()}"])
@@ -160,14 +164,21 @@ def delete(database: str, case: str, way: str) -> dict[str, float | None]:
         rows.delete() if way == "delete" else model.objects.delete_expired(timedelta(days=90))
     elif way == "bare":
         with connection.cursor() as cursor:
-            cursor.execute(f"DELETE FROM {model._meta.db_table} WHERE {column} < %s", [connection.ops.adapt_datetimefield_value(CUTOFF)])
+            cursor.execute(
+                f"DELETE FROM {model._meta.db_table} WHERE {column} < %s",
+                [connection.ops.adapt_datetimefield_value(CUTOFF)],
+            )
     elif way == "ids":
         while ids := list(rows.values_list("pk", flat=True)[:1000]):
             model.objects.filter(pk__in=ids).delete()
     elif way == "purge":
         lock = purge.queryset(rows, options=options).longest_lock
     else:
-        url = f"sqlite:///{os.environ['PURGE_BENCH_SQLITE']}" if database == "sqlite" else os.environ[f"OAKUM_TEST_{database.upper()}"]
+        url = (
+            f"sqlite:///{os.environ['PURGE_BENCH_SQLITE']}"
+            if database == "sqlite"
+            else os.environ[f"OAKUM_TEST_{database.upper()}"]
+        )
         where = [f"{column}<{CUTOFF:%Y-%m-%d %H:%M:%S}"]
         lock = purge.table(url, model._meta.db_table, where=where, options=options).longest_lock
     seconds = time.monotonic() - began

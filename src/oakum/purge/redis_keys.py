@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any, Final
 
 from oakum.clock import Clock
-from oakum.errors import CannotRun
+from oakum.errors import CannotRun, UsageError
 from oakum.purge.target import Batch
 from oakum.purge.trouble import no_driver
 
@@ -30,7 +30,10 @@ class RedisKeys:
 
     def __init__(self, url: str, prefixes: tuple[str, ...], idle: float, clock: Clock) -> None:
         self._prefixes, self._idle, self._clock = prefixes, idle, clock
-        self._client: Any = redis.Redis.from_url(url)
+        try:
+            self._client: Any = redis.Redis.from_url(url)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
         self.label = f"{', '.join(prefixes)} of Redis"
         self._found = self._idle_keys()
 

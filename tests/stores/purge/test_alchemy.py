@@ -62,7 +62,9 @@ def engine(urls, request):
     with Session(engine) as session:
         session.add_all(Event(id=n, created=NOW if n % 10 == 0 else OLD) for n in range(1, 41))
         session.add_all(Pair(a=n // 3, b=str(n % 3), old=[True, False, None][n % 3]) for n in range(30))
-        session.add_all(Account(id=n, created=NOW if n % 4 == 0 else OLD, letters=[Letter(), Letter()]) for n in range(1, 13))
+        session.add_all(
+            Account(id=n, created=NOW if n % 4 == 0 else OLD, letters=[Letter(), Letter()]) for n in range(1, 13)
+        )
         session.add_all(Watched(id=n) for n in range(1, 7))
         session.commit()
     yield engine
@@ -155,7 +157,10 @@ def async_engine(engine):
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"], indirect=True)
-@pytest.mark.parametrize(("what", "rows"), [(sa.select(Event).where(Event.created < NOW), 36), (sa.select(Account).where(Account.created < NOW), 9)])
+@pytest.mark.parametrize(
+    ("what", "rows"),
+    [(sa.select(Event).where(Event.created < NOW), 36), (sa.select(Account).where(Account.created < NOW), 9)],
+)
 def test_async_callers_and_their_loop_goes_on(engine, what, rows):
     turns = []
 
@@ -184,7 +189,9 @@ def test_cancelling_keeps_what_is_done(engine):
         done = asyncio.Event()
         loop = asyncio.get_running_loop()
         options = Options(largest_batch=3, pause="1h", progress=lambda _: loop.call_soon(done.set))
-        purging = asyncio.create_task(purge.aselect(other, sa.select(Event).where(Event.created < NOW), options=options))
+        purging = asyncio.create_task(
+            purge.aselect(other, sa.select(Event).where(Event.created < NOW), options=options)
+        )
         await done.wait()
         purging.cancel()
         with pytest.raises(asyncio.CancelledError):

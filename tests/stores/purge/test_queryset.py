@@ -65,9 +65,13 @@ def contents(alias):
     parents = list(m.Parent.objects.using(alias).order_by("pk").values_list("pk", flat=True))
     return {
         "parents": len(parents),
-        "children": sorted(parents.index(pk) for pk in m.Child.objects.using(alias).values_list("parent_id", flat=True)),
+        "children": sorted(
+            parents.index(pk) for pk in m.Child.objects.using(alias).values_list("parent_id", flat=True)
+        ),
         "grandchildren": m.Grandchild.objects.using(alias).count(),
-        "notes": sorted(parents.index(pk) if pk else -1 for pk in m.Note.objects.using(alias).values_list("parent_id", flat=True)),
+        "notes": sorted(
+            parents.index(pk) if pk else -1 for pk in m.Note.objects.using(alias).values_list("parent_id", flat=True)
+        ),
         "tags": sorted(parents.index(pk) for pk in m.Tag.objects.using(alias).values_list("object_id", flat=True)),
     }
 
@@ -234,7 +238,9 @@ def test_every_row_asks_for_all(alias):
     assert purge.queryset(plain.all(), options=Options(all=True)).rows == 5
 
 
-@pytest.mark.parametrize("spoil", [lambda rows: rows[:3], lambda rows: rows.values("pk"), lambda rows: rows.union(rows)])
+@pytest.mark.parametrize(
+    "spoil", [lambda rows: rows[:3], lambda rows: rows.values("pk"), lambda rows: rows.union(rows)]
+)
 def test_a_queryset_that_django_cannot_delete_is_left_alone(alias, spoil):
     family(alias)
     before = contents(alias)

@@ -44,7 +44,10 @@ def make(url):
             made.append(quoted)
             for row in rows:
                 database.change(f"INSERT INTO {quoted} VALUES ({', '.join([database.mark] * len(row))})", row)
-            return lambda: [values[0] if len(values) == 1 else tuple(values) for values in database.query(f"SELECT * FROM {quoted} ORDER BY 1")]
+            return lambda: [
+                values[0] if len(values) == 1 else tuple(values)
+                for values in database.query(f"SELECT * FROM {quoted} ORDER BY 1")
+            ]
 
         yield table
         for quoted in made:
@@ -84,7 +87,9 @@ def test_older_than_in_whatever_form_the_column_has(kind, url, make, column, ind
 
 
 def test_rows_of_one_moment_are_told_apart_by_their_key(kind, url, make):
-    rows = make(f"id integer PRIMARY KEY, t {COLUMNS['seconds'][0][kind]}", [(n, 1_600_000_000 + n // 10) for n in range(30)])
+    rows = make(
+        f"id integer PRIMARY KEY, t {COLUMNS['seconds'][0][kind]}", [(n, 1_600_000_000 + n // 10) for n in range(30)]
+    )
     with closing(connect(url)) as database:
         database.change("CREATE INDEX by_time ON events (t)")
     report = purge.table(url, "events", where=["t<1600000002"], options=options())
@@ -95,7 +100,9 @@ def test_rows_of_one_moment_are_told_apart_by_their_key(kind, url, make):
 
 
 def test_a_key_of_several_columns(url, make):
-    rows = make("a integer, b varchar(20), c integer, PRIMARY KEY (a, b)", [(n // 4, f"b{n % 4}", n % 2) for n in range(24)])
+    rows = make(
+        "a integer, b varchar(20), c integer, PRIMARY KEY (a, b)", [(n // 4, f"b{n % 4}", n % 2) for n in range(24)]
+    )
     assert purge.table(url, "events", where=["c=0"], options=options()).rows == 12
     assert {row[2] for row in rows()} == {1}
 
@@ -251,7 +258,10 @@ class TestSqlite:
         assert len(rows()) == 4
 
     def test_numbers_are_not_older_than_texts(self, url, make):
-        rows = make("id integer PRIMARY KEY, t DATETIME", [(1, "2020-01-01 00:00:00"), (2, 1_600_000_000), (3, "2025-12-31 12:00:00")])
+        rows = make(
+            "id integer PRIMARY KEY, t DATETIME",
+            [(1, "2020-01-01 00:00:00"), (2, 1_600_000_000), (3, "2025-12-31 12:00:00")],
+        )
         assert purge.table(url, "events", column="t", older_than="10d", options=options()).rows == 1
         assert [row[0] for row in rows()] == [2, 3]
 
@@ -271,7 +281,9 @@ class TestSqlite:
         assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("url", ["", "events.db", "oracle://h/d", "sqlite://file.db", "postgresql://[::1", "mysql://h:port/d"])
+@pytest.mark.parametrize(
+    "url", ["", "events.db", "oracle://h/d", "sqlite://file.db", "postgresql://[::1", "mysql://h:port/d"]
+)
 def test_an_address_that_is_none_is_refused(url):
     with pytest.raises(UsageError, match="database URL"):
         purge.table(url, "events", where=["id=1"])

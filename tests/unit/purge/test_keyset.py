@@ -77,7 +77,11 @@ def test_a_second_run_begins_after_the_kept_position(tmp_path):
 
 
 def test_a_position_of_another_table_is_not_used(tmp_path):
-    options, numbers, others = Options(clock=FakeClock(), position=tmp_path / "p"), Numbers(range(10)), Numbers(range(10))
+    options, numbers, others = (
+        Options(clock=FakeClock(), position=tmp_path / "p"),
+        Numbers(range(10)),
+        Numbers(range(10)),
+    )
     others.label = "others"
     KeyRanges(others, options).delete(8)
     KeyRanges(numbers, options).delete(1)

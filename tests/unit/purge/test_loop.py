@@ -124,7 +124,10 @@ def test_a_full_disk_ends_it_with_what_was_done(clock):
 
 def test_progress_knows_rate_and_remaining_time(clock):
     heard = []
-    finish(Pile(3_000, clock, seconds=1.0), Options(clock=clock, count=True, pause="0s", max_lock="10s", progress=heard.append))
+    finish(
+        Pile(3_000, clock, seconds=1.0),
+        Options(clock=clock, count=True, pause="0s", max_lock="10s", progress=heard.append),
+    )
     assert [(one.done, one.total) for one in heard] == [(1_000, 3_000), (3_000, 3_000)]
     assert heard[0].rate == pytest.approx(1_000)
     assert heard[0].remaining == pytest.approx(2.0)

@@ -40,7 +40,10 @@ def test_saving_again_needs_no_new_room(tmp_path):
     assert (before.st_ino, before.st_size, before.st_blocks) == (after.st_ino, after.st_size, after.st_blocks)
 
 
-@pytest.mark.parametrize("broken", [b"", b"{", b"[]", b'{"about": "t", "key": [["int", "x"]]}', b'{"about": "t", "key": [["os.system", "x"]]}'])
+@pytest.mark.parametrize(
+    "broken",
+    [b"", b"{", b"[]", b'{"about": "t", "key": [["int", "x"]]}', b'{"about": "t", "key": [["os.system", "x"]]}'],
+)
 def test_a_broken_file_is_no_position(tmp_path, broken):
     (tmp_path / "p").write_bytes(broken)
     assert Position(tmp_path / "p", "t").load() is None

@@ -36,7 +36,11 @@ def test_somebody_else_holds_a_lock(error):
 
 @pytest.mark.parametrize(
     "error",
-    [psycopg.errors.DiskFull(), pymysql.err.OperationalError(1114, "The table is full"), sqlite_error(sqlite3.SQLITE_FULL)],
+    [
+        psycopg.errors.DiskFull(),
+        pymysql.err.OperationalError(1114, "The table is full"),
+        sqlite_error(sqlite3.SQLITE_FULL),
+    ],
 )
 def test_there_is_no_room(error):
     with pytest.raises(DiskFull), told_apart():
@@ -58,7 +62,9 @@ def test_what_a_library_wraps_is_found_beneath():
             raise RuntimeError("wrapped") from error
 
 
-@pytest.mark.parametrize("error", [psycopg.errors.UndefinedColumn(), ValueError(1205), OSError(13, "denied"), KeyError(5)])
+@pytest.mark.parametrize(
+    "error", [psycopg.errors.UndefinedColumn(), ValueError(1205), OSError(13, "denied"), KeyError(5)]
+)
 def test_other_errors_are_let_through(error):
     with pytest.raises(type(error)) as caught, told_apart():
         raise error

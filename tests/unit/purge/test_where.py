@@ -47,7 +47,9 @@ def test_conditions(text, expected):
     assert parse_condition(text, TABLE) == expected
 
 
-@pytest.mark.parametrize("text", ["", "status", "=x", "1=1 OR 1=1", "id<seven", "on=perhaps", "created<soon", "nothing is null"])
+@pytest.mark.parametrize(
+    "text", ["", "status", "=x", "1=1 OR 1=1", "id<seven", "on=perhaps", "created<soon", "nothing is null"]
+)
 def test_what_does_not_fit_is_refused(text):
     with pytest.raises(UsageError):
         parse_condition(text, TABLE)
