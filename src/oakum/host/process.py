@@ -15,6 +15,12 @@ INTERRUPT: Final = getattr(signal, "SIGRTMIN", signal.SIGTERM) + 7
 """The signal by which a supervisor interrupts a job: one that neither Python nor common libraries use."""
 
 
+SHOW_STACK: Final = signal.SIGUSR2
+"""The signal at which a child's faulthandler writes its stacks."""
+LOST_CHANNEL: Final = 70
+"""The exit status (EX_SOFTWARE) of a child that can no longer be heard, because its descriptors were closed under it."""
+
+
 def die_with(parent: int) -> None:
     """Has the kernel kill this process when its parent ends (PR_SET_PDEATHSIG, prctl(2)); ends at once if it has ended."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

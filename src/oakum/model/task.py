@@ -12,7 +12,7 @@ from oakum.model.retry import NEVER, RetryRule
 DEFAULT_TIMEOUT_S: Final = 3600.0
 DEFAULT_RESULT_TTL_S: Final = 86400.0
 DEFAULT_CRASH_BUDGET: Final = 3
-DEFAULT_HEADROOM: Final = 16 * 1024 * 1024
+DEFAULT_HEADROOM: Final = 4 * 1024 * 1024
 
 
 class TaskSpec(Struct, frozen=True):

@@ -15,26 +15,25 @@ from types import FrameType
 from typing import Any, Final, NoReturn
 
 from oakum.errors import Cancelled, SoftTimeout, TaskInterrupt
-from oakum.host.process import INTERRUPT
+from oakum.host.process import INTERRUPT, LOST_CHANNEL, SHOW_STACK
 from oakum.host.tree import private
 from oakum.model.ids import id_text
 from oakum.model.outcome import Failed, Outcome, OverBudget, Usage
 from oakum.model.progress import Progress
 from oakum.run import wire
 from oakum.run.app import Oakum
-from oakum.run.capture import Tail, install
+from oakum.run.capture import install
 from oakum.run.channel import Channel
 from oakum.run.context import Context, enter
 from oakum.run.execute import call, forget, outcome_of, run, text_of, where
 from oakum.run.gauge import RETAINED_BOUND, Gauge
 from oakum.run.line import Line
 from oakum.run.page import CANCEL, TIMEOUT, Page
+from oakum.run.tail import Tail
 from oakum.run.task import Task
 from oakum.units import format_size
 
 PROGRESS_EVERY_S: Final = 0.25
-LOST_CHANNEL: Final = 70  # exit status (EX_SOFTWARE) of a child whose descriptors were closed under it
-STACK_SIGNAL: Final = signal.SIGUSR2
 
 AnyTask = Task[Any, Any, Any]
 
@@ -55,7 +54,7 @@ class Child:
         """The whole life of a child."""
         # Stacks go to the plain stderr: on a crash, and when the meter asks for one before it kills.
         faulthandler.enable(2, all_threads=False)
-        faulthandler.register(STACK_SIGNAL, 2, all_threads=True, chain=False)
+        faulthandler.register(SHOW_STACK, 2, all_threads=True, chain=False)
         random.seed()
         install(self.tail)
         self.app.line = self.line

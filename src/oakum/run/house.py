@@ -10,6 +10,7 @@ from typing import Final
 
 from oakum.errors import StoreError
 from oakum.host import memory
+from oakum.host.limits import Heap
 from oakum.host.tree import children, proportional
 from oakum.model.ids import id_text
 from oakum.model.report import ChildReport, WorkerReport, encode_report
@@ -21,6 +22,7 @@ from oakum.units import MIB, format_size
 
 EVERY_S: Final = 2.0
 PSS_EVERY_S: Final = 300.0
+TRIM_EVERY_S: Final = 60.0
 STALLED_PERCENT: Final = 20.0
 PRUNE_AT_ONCE: Final = 1000
 
@@ -32,7 +34,8 @@ class House:
         self._supervisor, self._templates, self._ring3 = supervisor, templates, ring3
         self._recovery = Recovery(supervisor.store, supervisor.ledger.spec)
         self._started_ms = supervisor.now().wall_ms
-        self._next = self._next_pss = 0.0
+        self._next = self._next_pss = self._next_trim = 0.0
+        self._heap = Heap()
         self._seen_ended, self._seen_at = 0, time.monotonic()
         self._rate = 0.0
         self._pss = 0
@@ -46,6 +49,9 @@ class House:
         supervisor.ledger.refresh()
         supervisor.host_short = _host_short()
         self._end_strays()
+        if now >= self._next_trim and supervisor.quiet:
+            self._next_trim = now + TRIM_EVERY_S
+            self._heap.trim()
         supervisor.herald.flush()
         if now >= self._next:
             self._next = now + EVERY_S

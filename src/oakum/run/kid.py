@@ -17,9 +17,9 @@ from oakum.model.admission import Plan
 from oakum.model.job import Claimed
 from oakum.model.outcome import Outcome
 from oakum.run import wire
-from oakum.run.capture import Tail
 from oakum.run.channel import Channel
 from oakum.run.page import Page
+from oakum.run.tail import Tail
 
 GROUP_SLACK: Final = 8 * 1024 * 1024  # page cache and the like, beside what ring 1 and 2 count
 

@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from oakum.host.process import SHOW_STACK
 from oakum.host.tree import descendants, private, resident
 from oakum.model.outcome import OverBudget, TimedOut
-from oakum.run.child import STACK_SIGNAL
 from oakum.run.kid import InHand, Kid
 from oakum.run.page import TIMEOUT
 
@@ -78,7 +78,7 @@ def look(kid: Kid, now: float) -> float:
     left = held.plan.kill_at - used
     if used >= held.plan.limit * WARN_AT and not kid.asked_stack:
         kid.asked_stack = True
-        kid.signal(STACK_SIGNAL)
+        kid.signal(SHOW_STACK)
     if left <= 0:
         kid.kill(OverBudget(used, held.plan.limit, ring=2))
         return LATEST_S

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -119,6 +118,8 @@ def read_call(
 
 def digest(kind: str, *parts: bytes) -> bytes:
     """16 bytes that stand for `parts`, each taken with its length so that no two lists share them by accident."""
+    import hashlib  # here: it brings all of OpenSSL, and few tasks need it
+
     state = hashlib.blake2b(digest_size=16, person=kind.encode()[:16])
     for part in parts:
         state.update(len(part).to_bytes(8, "little"))

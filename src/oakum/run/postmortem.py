@@ -8,9 +8,9 @@ import signal
 import time
 from typing import Final
 
+from oakum.host.process import LOST_CHANNEL
 from oakum.model.job import Claimed
 from oakum.model.outcome import Lost, Outcome, OverBudget, Released, Usage, clip
-from oakum.run.child import LOST_CHANNEL
 from oakum.run.kid import InHand, Kid
 
 _FRAME: Final = re.compile(r'File "([^"]+)", line (\d+) in (\S+)')

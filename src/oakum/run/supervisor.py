@@ -396,10 +396,11 @@ class Supervisor:
                 if drain or plan.alone:
                     break
                 continue
-            if not kid.in_hand:
-                self._meter.expect(plan.limit)
+            was_idle = not kid.in_hand
             if not kid.give(job, plan, _attempt(job), monotonic):
                 break
+            if was_idle:
+                self._meter.expect(plan.limit)
             self.pool.popleft()
             if not passed:
                 self._pool_since = monotonic

@@ -52,10 +52,19 @@ def _import(control: socket.socket, target: str) -> Oakum:
         text = clip("".join(traceback.format_exception(cause)))
         control.send(wire.encode(wire.Broken(clip(str(error), 1000), text, files_of_failure(cause)[:200])))
         sys.exit(0)
+    _import_what_children_need(app)
     gc.collect()
     gc.freeze()  # a collection in a child would write to every object's header, and copy every page
     control.send(wire.encode(wire.Loaded(description, resident(os.getpid()) or 0)))
     return app
+
+
+def _import_what_children_need(app: Oakum) -> None:
+    """Once here, so that its pages are shared."""
+    import oakum.run.child
+
+    if any(task.spec.is_async for task in app.tasks.values()):
+        import oakum.run.loop  # noqa: F401
 
 
 def _fork(app: Oakum, control: socket.socket, supervisor: int, request: wire.Fork, fds: list[int]) -> None:

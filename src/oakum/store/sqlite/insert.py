@@ -69,7 +69,7 @@ class Inserter:
             with self._connection.write("FULL") as db:
                 tally = Tally()
                 for ticket in tickets:
-                    ticket.marks = self._write(db, ticket, tally)
+                    ticket.marks = write_jobs(db, self._names, ticket.jobs, ticket.now.wall_ms, tally)
                 tally.save(db)
         except StoreError as error:
             for ticket in tickets:
@@ -77,38 +77,6 @@ class Inserter:
         finally:
             for ticket in tickets:
                 ticket.done = True
-
-    def _write(self, db: apsw.Connection, ticket: _Ticket, tally: Tally) -> list[Mark]:
-        marks: list[Mark] = []
-        rows: list[_Row] = []
-        number = self._names.number
-        now_ms = ticket.now.wall_ms
-        for place, job in enumerate(ticket.jobs):
-            row = _row(job, number(job.task), number(job.queue), now_ms)
-            if job.unique is None and job.idempotency is None:
-                rows.append(row)
-                continue
-            owner = _insert_marked(db, job, row, now_ms)
-            if owner is None:
-                tally.add(row[2], row[1], row[3], 1)
-            elif owner != job.id:
-                marks.append(Mark(place, owner))
-        before = db.total_changes()
-        db.executemany(_INSERT, rows)
-        inserted = db.total_changes() - before
-        if inserted == len(rows):
-            for row in rows:
-                tally.add(row[2], row[1], row[3], 1)
-        elif inserted:
-            self._recount(db, tally, inserted)
-        return marks
-
-    def _recount(self, db: apsw.Connection, tally: Tally, inserted: int) -> None:
-        # A repeated call after an unknown end: all of it is there, or none; only a caller's own mix of old and new ids
-        # lands between. The newest `inserted` rows by sequence are those that came in just now.
-        fresh = db.execute("SELECT queue, task, state FROM job ORDER BY seq DESC LIMIT ?", (inserted,))
-        for queue, task, state in fresh:
-            tally.add(queue, task, state, 1)
 
     def _explain(self, error: StoreError, ticket: _Ticket) -> StoreError | None:
         """After an error of the disk a commit may have happened all the same: only reading back tells."""
@@ -122,6 +90,39 @@ class Inserter:
             text = id_text(ticket.jobs[0].id)
             return EnqueueUnknown(f"{error}; the job may be there: enqueue it again with the same id {text}", text)
         return NotEnqueued(str(error)) if there is None else None
+
+
+def write_jobs(db: apsw.Connection, names: Names, jobs: Sequence[NewJob], now_ms: int, tally: Tally) -> list[Mark]:
+    """Writes jobs; the caller is in a write transaction, and their names have numbers."""
+    marks: list[Mark] = []
+    rows: list[_Row] = []
+    number = names.number
+    for place, job in enumerate(jobs):
+        row = _row(job, number(job.task), number(job.queue), now_ms)
+        if job.unique is None and job.idempotency is None:
+            rows.append(row)
+            continue
+        owner = _insert_marked(db, job, row, now_ms)
+        if owner is None:
+            tally.add(row[2], row[1], row[3], 1)
+        elif owner != job.id:
+            marks.append(Mark(place, owner))
+    before = db.total_changes()
+    db.executemany(_INSERT, rows)
+    inserted = db.total_changes() - before
+    if inserted == len(rows):
+        for row in rows:
+            tally.add(row[2], row[1], row[3], 1)
+    elif inserted:
+        _recount(db, tally, inserted)
+    return marks
+
+
+def _recount(db: apsw.Connection, tally: Tally, inserted: int) -> None:
+    # A repeated call after an unknown end: all of it is there, or none; only a caller's own mix of old and new ids lands
+    # between. The newest `inserted` rows by sequence are those that came in just now.
+    for queue, task, state in db.execute("SELECT queue, task, state FROM job ORDER BY seq DESC LIMIT ?", (inserted,)):
+        tally.add(queue, task, state, 1)
 
 
 def _row(job: NewJob, task: int, queue: int, now_ms: int) -> _Row:

@@ -11,6 +11,7 @@ import apsw
 from oakum.model.job import State
 from oakum.model.lifecycle import Settlement
 from oakum.store.sqlite.connection import fetch_all, fetch_one
+from oakum.store.sqlite.insert import write_jobs
 from oakum.store.sqlite.names import Names
 from oakum.store.sqlite.tally import Tally
 
@@ -41,6 +42,7 @@ def settle(db: apsw.Connection, names: Names, settlements: Sequence[Settlement],
     tally.save(db)
     ended(db, [each.ref for each in settlements if each.ended_ms is not None], now_ms)
     _keep_stories(db, settlements, now_ms)
+    _insert_following(db, names, settlements, now_ms)
     return late
 
 
@@ -97,6 +99,14 @@ def ended(db: apsw.Connection, seqs: Sequence[int], now_ms: int) -> None:
         db.executemany("DELETE FROM ask WHERE seq = ?", rows)
     if notes:
         db.executemany("DELETE FROM progress WHERE seq = ?", rows)
+
+
+def _insert_following(db: apsw.Connection, names: Names, settlements: Sequence[Settlement], now_ms: int) -> None:
+    following = [job for each in settlements if each.follow for job in each.follow]
+    if following:
+        tally = Tally()
+        write_jobs(db, names, following, now_ms, tally)
+        tally.save(db)
 
 
 def _keep_stories(db: apsw.Connection, settlements: Sequence[Settlement], now_ms: int) -> None:

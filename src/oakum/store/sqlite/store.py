@@ -117,7 +117,8 @@ class SqliteStore:
     def settle(self, settlements: Sequence[Settlement], holder: int, now: Instant) -> Sequence[int]:
         if not settlements:
             return []
-        self._names.make({name for each in settlements for name in (each.queue, each.task)})
+        following = [job for each in settlements if each.follow for job in each.follow]
+        self._names.make({name for each in (*settlements, *following) for name in (each.queue, each.task)})
         with self._connection.write("FULL") as db:
             late = settling.settle(db, self._names, settlements, holder, now.wall_ms)
         self._ring("results")
