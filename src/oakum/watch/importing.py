@@ -22,6 +22,7 @@ _STEADY: Final = 3  # so many other distances in a row make a new step; fewer ar
 class Imported:
     """What came of an import. `repeated` samples were not later than what the archive already held."""
 
+    bad: BadLines
     lines: int = 0
     samples: int = 0
     figures: int = 0
@@ -33,7 +34,6 @@ class Imported:
     first_s: float = 0.0
     last_s: float = 0.0
     step_s: int = 0
-    bad: BadLines | None = None
 
 
 def import_log(file: BinaryIO, archive: Archive, progress: Callable[[int], None] = lambda _lines: None) -> Imported:

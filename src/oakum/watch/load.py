@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
+from oakum.errors import CannotRun
 from oakum.watch.block import Block, Rows
 from oakum.watch.history import UNKNOWN, History, Identity, ProcessKey, Series
 from oakum.watch.names import Names
@@ -50,6 +51,18 @@ def read_blocks(directory: str, since_s: float, until_s: float, damage: list[str
             continue
         yield from opened
         return
+
+
+def newest_s(directory: str) -> float:
+    """When the newest sample was taken, in seconds since 1970. Raises CannotRun for no archive and for an empty one."""
+    opened = _read_open(directory)
+    there = segments(directory)
+    last = opened or (list(blocks(there[-1].path, Names(), [])) if there else [])
+    if not last:
+        raise CannotRun(
+            f"{directory}: nothing is recorded there yet; `oakum watch` records, `oakum watch import` takes over"
+        )
+    return last[-1].times_s[-1]
 
 
 def _read_open(directory: str) -> list[Block]:

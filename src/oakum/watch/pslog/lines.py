@@ -28,7 +28,7 @@ def open_log(path: str) -> Iterator[BinaryIO]:
 
 def _open(path: str) -> BufferedReader:
     try:
-        return open(0 if path == "-" else path, "rb", buffering=_CHUNK, closefd=path != "-")
+        return cast(BufferedReader, open(0 if path == "-" else path, "rb", buffering=_CHUNK, closefd=path != "-"))
     except FileNotFoundError as error:
         raise UsageError(f"{path}: no such file") from error
     except OSError as error:

@@ -1,0 +1,1 @@
+"""Writes what was recorded for other tools: CSV, Parquet, Prometheus text."""
