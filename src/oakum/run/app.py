@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol, TypeVar, overload
 from oakum.clock import Clock, SystemClock
 from oakum.errors import EnqueueUnknown, NotEnqueued, StoreError, UnknownTask, UsageError, WaitInsideJob, WaitTimeout
 from oakum.events import Listener
-from oakum.model.ids import IdSource, id_text, parse_id
+from oakum.model.ids import id_text, parse_id
 from oakum.model.job import DEFAULT_QUEUE, NewJob, State
 from oakum.model.progress import Progress, decode_progress
 from oakum.model.task import (
@@ -29,6 +29,7 @@ from oakum.run.options import Retries, check_name, check_priority, read_retries
 from oakum.run.signature import MAX_PAYLOAD, plain
 from oakum.run.task import P, R, Task
 from oakum.store.base import Instant, Mark, Store, chunks
+from oakum.store.ids import IdSource
 from oakum.store.open import open_store
 from oakum.units import Duration, Size, parse_duration, parse_size
 
