@@ -28,8 +28,11 @@ class RetryRule(Struct, frozen=True):
         """
         if tries > self.count:
             return None
-        # The exponent is bounded: 2.0 ** 1100 is no float.
-        plain = min(self.delay_s * self.factor ** min(tries - 1, 64), self.max_delay_s, LONGEST_DELAY_S)
+        try:
+            grown = self.delay_s * self.factor ** (tries - 1)
+        except OverflowError:
+            grown = LONGEST_DELAY_S
+        plain = min(grown, self.max_delay_s, LONGEST_DELAY_S)
         return max(0.0, plain * (1 + self.jitter * (2 * luck - 1)))
 
 

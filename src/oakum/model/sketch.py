@@ -1,7 +1,7 @@
 """A quantile sketch of a few hundred bytes: relative error 5 %, mergeable, bounded, and it forgets the distant past.
 
 Logarithmic buckets after DDSketch (Masson, Rim, Lee: "DDSketch", VLDB 2019), without its collapsing rules: values are
-clamped to 2**48, so that there are at most 333 buckets.
+clamped to 2**48, so that there are at most 351 buckets.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Final
 
 _GAMMA: Final = 1.1  # neighbouring buckets differ by 10 %: a value is known to 5 %
 _LOG_GAMMA: Final = math.log(_GAMMA)
-_LARGEST: Final = float(1 << 48)
-MEMORY: Final = 10_000  # values remembered at full weight; beyond it all counts are halved
+_LARGEST: Final = 1 << 48
+MEMORY: Final = 10_000  # values remembered at full weight; beyond it all counts are halved, and single ones forgotten
 
 
 class Sketch:
@@ -28,7 +28,8 @@ class Sketch:
 
     def add(self, value: int) -> None:
         """Counts one value."""
-        bucket = int(math.log(value) / _LOG_GAMMA) + 1 if 1 <= value <= _LARGEST else 0 if value < 1 else 333
+        value = min(value, _LARGEST)
+        bucket = int(math.log(value) / _LOG_GAMMA) + 1 if value >= 1 else 0
         self.buckets[bucket] = self.buckets.get(bucket, 0) + 1
         self.count += 1
         self.total += value
@@ -47,13 +48,10 @@ class Sketch:
 
     def _halve(self) -> None:
         before = self.count
-        self.buckets = {bucket: half for bucket, count in self.buckets.items() if (half := (count + 1) // 2) > 0}
+        self.buckets = {bucket: count // 2 for bucket, count in self.buckets.items() if count > 1}
         self.count = sum(self.buckets.values())
         self.total = self.total * self.count // before
-        if self.buckets and self.count * 2 > before:  # only ones are left: drop the thinnest, or it never ends
-            while self.count > MEMORY:
-                bucket = min(self.buckets)
-                self.count -= self.buckets.pop(bucket)
+        self.largest = min(self.largest, int(_GAMMA ** max(self.buckets)))  # the upper end of the last bucket left
 
     def quantile(self, q: float) -> float:
         """The value below which a share `q` of them lies, 0.0 when there is none; `q` 1.0 is the largest, exactly."""
