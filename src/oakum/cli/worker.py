@@ -33,24 +33,30 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from oakum.run.worker import Settings, Worker
+    from oakum.run.template import plant
 
     if args.slots is not None and not 1 <= args.slots <= LARGEST_SLOTS:
         raise UsageError(f"--slots: {args.slots} is not between 1 and {LARGEST_SLOTS}")
     queues = tuple(name.strip() for name in args.queues.split(",") if name.strip())
     if not queues:
         raise UsageError("--queues: names none; write it like --queues mail,default")
+    memory = None if args.memory is None else parse_size(args.memory, name="--memory")
+    grace_s = parse_duration(args.grace, name="--grace", zero=True)
+    planted = plant(args.app)
+    # Not before: what only the worker needs would be in every child.
+    from oakum.run.worker import Settings, Worker
+
     settings = Settings(
         target=args.app,
-        memory=None if args.memory is None else parse_size(args.memory, name="--memory"),
+        memory=memory,
         slots=args.slots,
         queues=queues,
-        grace_s=parse_duration(args.grace, name="--grace", zero=True),
+        grace_s=grace_s,
         overcommit=args.overcommit,
         health_port=args.health,
         echo=args.echo,
     )
-    return Worker(settings, say).run()
+    return Worker(settings, planted, say).run()
 
 
 def say(line: str) -> None:

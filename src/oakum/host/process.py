@@ -33,12 +33,28 @@ def become_subreaper() -> None:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def set_name(name: str) -> None:
-    """The name that `ps` and `top` show, up to 15 bytes."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):
-            with open("/proc/self/comm", "w") as file:
-                file.write(name[:15])
+def set_name(name: str, title: str) -> None:
+    """The name (up to 15 bytes) and the command line that `ps` and `top` show; nothing where the platform has none.
+
+    A forked process bears its parent's command line, and who looks for that one would find this: the kernel reads it out
+    of the process's own memory (arg_start and arg_end, fields 48 and 49 of /proc/PID/stat), so it is written there.
+    """
+    if sys.platform != "linux":
+        return
+    with contextlib.suppress(OSError):
+        with open("/proc/self/comm", "w") as file:
+            file.write(name[:15])
+        with open("/proc/self/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+        start, end = int(fields[45]), int(fields[46])
+        if end - start > 1:
+            ctypes.memmove(start, title.encode()[: end - start - 1].ljust(end - start, b"\0"), end - start)
+
+
+def note_only(*numbers: signal.Signals) -> None:
+    """Has signals do nothing here, yet act as usual in programs started from here, unlike SIG_IGN, which is inherited."""
+    for number in numbers:
+        signal.signal(number, lambda _number, _frame: None)
 
 
 def kill_group(leader: int, number: signal.Signals = signal.SIGKILL) -> None:

@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any, Final, NoReturn
 
 from oakum.errors import Cancelled, SoftTimeout, TaskInterrupt
-from oakum.host.process import INTERRUPT, LOST_CHANNEL, SHOW_STACK
+from oakum.host.process import INTERRUPT, LOST_CHANNEL, SHOW_STACK, note_only
 from oakum.host.tree import private
 from oakum.model.ids import id_text
 from oakum.model.outcome import Failed, Outcome, OverBudget, Usage
@@ -59,8 +59,7 @@ class Child:
         install(self.tail)
         self.app.line = self.line
         signal.signal(INTERRUPT, self._interrupted)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C reaches the whole group: the supervisor decides
+        note_only(signal.SIGTERM, signal.SIGINT)  # meant for all of a service at once: the supervisor decides
         for hook in self.app.child_start_hooks:
             hook()
         gc.collect()

@@ -8,14 +8,14 @@ import sys
 import traceback
 
 from oakum.events import decode_event
+from oakum.host.process import note_only
 from oakum.run.app import Oakum
 from oakum.run.channel import Channel
 
 
 def listen(app: Oakum, channel: Channel) -> None:
     """Hands each event to each listener until the supervisor closes the line; a listener that raises is reported and kept."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the supervisor closes the line after the last event
+    note_only(signal.SIGTERM, signal.SIGINT)  # the supervisor closes the line after the last event
     channel.send(str(os.getpid()).encode())
     for hook in app.child_start_hooks:
         hook()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import socket
-import subprocess
 import sys
 from typing import Final
 
@@ -20,20 +21,19 @@ _PROGRAM: Final = "oakum.run.template"
 class Nursery:
     """One template process. `target` is MODULE:APP."""
 
-    def __init__(self, target: str) -> None:
-        self.target = target
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._control = ours
+    def __init__(self, target: str, control: socket.socket, pid: int) -> None:
+        self.target, self.pid = target, pid
+        self._control = control
         self._made = 0
         self.spawn = False
-        arguments = [str(theirs.fileno()), str(os.getpid()), target]
-        self._process = subprocess.Popen([sys.executable, "-m", _PROGRAM, *arguments], pass_fds=[theirs.fileno()])
-        theirs.close()
 
-    @property
-    def pid(self) -> int:
-        """The template's pid."""
-        return self._process.pid
+    @classmethod
+    def start(cls, target: str) -> Nursery:
+        """A new template, a program of its own."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        pid = _start([str(theirs.fileno()), str(os.getpid()), target], [theirs.fileno()])
+        theirs.close()
+        return cls(target, ours, pid)
 
     def fileno(self) -> int:
         return self._control.fileno()
@@ -69,13 +69,25 @@ class Nursery:
     def close(self) -> None:
         """Ends the template; its children live on."""
         self._control.close()
-        self._process.kill()
-        self._process.wait()
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
 
     def _ask(self, request: wire.Fork, fds: list[int]) -> None:
         if self.spawn:
             kind = "listener" if request.listener else "child"
-            arguments = ["--child", str(os.getpid()), self.target, kind, *map(str, fds)]
-            subprocess.Popen([sys.executable, "-m", _PROGRAM, *arguments], pass_fds=fds)
+            _start(["--child", str(os.getpid()), self.target, kind, *map(str, fds)], fds)
         else:
             socket.send_fds(self._control, [wire.encode(request)], fds)
+
+
+def _start(arguments: list[str], fds: list[int]) -> int:
+    """Starts the program with some descriptors of ours; its pid."""
+    for fd in fds:
+        os.set_inheritable(fd, True)
+    try:
+        command = [sys.executable, "-m", _PROGRAM, *arguments]
+        return os.posix_spawn(sys.executable, command, dict(os.environ))
+    finally:
+        for fd in fds:
+            os.set_inheritable(fd, False)

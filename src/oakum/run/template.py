@@ -1,19 +1,21 @@
 """The template: imports the application once, freezes it, and forks children that share its pages.
 
-Run as `python -m oakum.run.template CONTROL SUPERVISOR MODULE:APP`, where CONTROL is a descriptor and SUPERVISOR a pid; with
-`--child`, the same program is one child that was not forked (where a fork would be unsafe).
+The first template of a worker is forked off before the worker imports what only it needs, so that the two share their
+pages (`plant`). Later ones run as `python -m oakum.run.template CONTROL SUPERVISOR MODULE:APP`, where CONTROL is a descriptor
+and SUPERVISOR a pid; with `--child`, the same program is one child that was not forked (where a fork would be unsafe).
 """
 
 from __future__ import annotations
 
 import gc
 import os
+import signal
 import socket
 import sys
 import traceback
 from typing import NoReturn
 
-from oakum.host.process import die_with, set_name
+from oakum.host.process import die_with, note_only, set_name
 from oakum.host.tree import resident
 from oakum.model.outcome import clip
 from oakum.run import wire
@@ -24,13 +26,35 @@ from oakum.run.page import Page
 
 
 def main(arguments: list[str]) -> None:
-    """The template's life: import, report, fork on demand until the supervisor closes the line."""
+    """The program: a template, or one child."""
     if arguments[0] == "--child":
         _spawned(arguments[1:])
-    control = socket.socket(fileno=int(arguments[0]))
-    supervisor, target = int(arguments[1]), arguments[2]
+    serve(socket.socket(fileno=int(arguments[0])), int(arguments[1]), arguments[2])
+
+
+def plant(target: str) -> tuple[socket.socket, int]:
+    """Forks off the first template: the line to it, and its pid. To be called before there are threads or open files."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    _import_what_children_need()
+    gc.collect()
+    gc.freeze()
+    supervisor = os.getpid()
+    pid = os.fork()
+    if pid:
+        theirs.close()
+        return ours, pid
+    try:
+        ours.close()
+        serve(theirs, supervisor, target)
+    finally:
+        os._exit(0)
+
+
+def serve(control: socket.socket, supervisor: int, target: str) -> None:
+    """The life of a template: import, report, fork on demand until the supervisor closes the line."""
     die_with(supervisor)
-    set_name("oakum-template")
+    set_name("oakum-template", f"oakum template {target}")
+    note_only(signal.SIGTERM, signal.SIGINT)
     app = _import(control, target)
     while True:
         packet, fds, _, _ = socket.recv_fds(control, 4096, 8)
@@ -51,20 +75,19 @@ def _import(control: socket.socket, target: str) -> Oakum:
         cause = error.__cause__ or error
         text = clip("".join(traceback.format_exception(cause)))
         control.send(wire.encode(wire.Broken(clip(str(error), 1000), text, files_of_failure(cause)[:200])))
-        sys.exit(0)
-    _import_what_children_need(app)
+        os._exit(0)
+    _import_what_children_need()
+    if any(task.spec.is_async for task in app.tasks.values()):
+        import oakum.run.loop  # noqa: F401
     gc.collect()
     gc.freeze()  # a collection in a child would write to every object's header, and copy every page
     control.send(wire.encode(wire.Loaded(description, resident(os.getpid()) or 0)))
     return app
 
 
-def _import_what_children_need(app: Oakum) -> None:
+def _import_what_children_need() -> None:
     """Once here, so that its pages are shared."""
-    import oakum.run.child
-
-    if any(task.spec.is_async for task in app.tasks.values()):
-        import oakum.run.loop  # noqa: F401
+    import oakum.run.child  # noqa: F401
 
 
 def _fork(app: Oakum, control: socket.socket, supervisor: int, request: wire.Fork, fds: list[int]) -> None:
@@ -99,7 +122,7 @@ def _live(app: Oakum, supervisor: int, request: wire.Fork, fds: list[int]) -> No
     if request.listener:
         from oakum.run.listener import listen
 
-        set_name("oakum-listener")
+        set_name("oakum-listener", "oakum listener")
         listen(app, Channel.of(fds[0]))
         return
     from oakum.run.child import Child
@@ -108,7 +131,7 @@ def _live(app: Oakum, supervisor: int, request: wire.Fork, fds: list[int]) -> No
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.close(output)
-    set_name("oakum-child")
+    set_name("oakum-child", "oakum child")
     Child(app, Channel.of(inbox), Channel.of(line), Page(page)).live()
 
 

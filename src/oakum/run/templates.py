@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -20,8 +21,9 @@ MOST_DEATHS: Final = 3  # of templates in a row, before a worker believes that t
 class Templates:
     """The present template and, while an application is loaded anew, the next one. `say` prints a line for people."""
 
-    def __init__(self, target: str, say: Callable[[str], None]) -> None:
+    def __init__(self, target: str, planted: tuple[socket.socket, int], say: Callable[[str], None]) -> None:
         self._target, self._say = target, say
+        self._first: Nursery | None = Nursery(target, *planted)
         self._stamps: dict[str, float] = {}
         self._deaths = 0
         self.manifest: Manifest
@@ -31,7 +33,7 @@ class Templates:
     def await_first(self, told: Callable[[], bool]) -> bool:
         """Blocks until the application loads, saying once why it does not; false when `told` to stop meanwhile."""
         while not told():
-            nursery = Nursery(self._target)
+            nursery, self._first = self._first or Nursery.start(self._target), None
             answer = nursery.hear()
             if isinstance(answer, wire.Loaded):
                 self._take(nursery, answer)
@@ -56,7 +58,7 @@ class Templates:
         """Begins to load the application anew, beside the template in use; None when that is under way already."""
         if self.coming is not None:
             return None
-        self.coming = Nursery(self._target)
+        self.coming = Nursery.start(self._target)
         return self.coming
 
     def arrived(self) -> bool:

@@ -59,14 +59,20 @@ class Settings:
 
 
 class Worker:
-    """One `oakum worker`. `say` prints a line for the person who started it."""
+    """One `oakum worker`. `planted` is what `template.plant` gave; `say` prints a line for the person who started it."""
 
-    def __init__(self, settings: Settings, say: Callable[[str], None], clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        planted: tuple[socket.socket, int],
+        say: Callable[[str], None],
+        clock: Clock | None = None,
+    ) -> None:
         self._settings, self._say = settings, say
         self._clock: Clock = clock if clock is not None else SystemClock()
         self._slots = settings.slots if settings.slots is not None else len(os.sched_getaffinity(0))
         self._room = settings.memory if settings.memory is not None else int(memory.read().limit * SHARE_OF_LIMIT)
-        self._templates = Templates(settings.target, say)
+        self._templates = Templates(settings.target, planted, say)
         self._told: list[int] = []
         self._groups: cgroup.Parent | None = None
         self._supervisor: Supervisor
@@ -74,7 +80,7 @@ class Worker:
 
     def run(self) -> int:
         """Works until it is told to stop; the exit status. Raises CannotRun when there is no room for one child."""
-        set_name("oakum-worker")
+        set_name("oakum-worker", f"oakum worker {self._settings.target}")
         become_subreaper()
         wake = self._catch_signals()
         ring3 = self._open_groups()
