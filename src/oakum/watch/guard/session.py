@@ -1,0 +1,65 @@
+"""One guarded run from the lock to the log: what `oakum run` does once its words are understood."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from oakum.clock import Clock
+from oakum.watch.guard.command import run_command
+from oakum.watch.guard.locks import OnBusy, only_one
+from oakum.watch.guard.outcome import EXIT_BUSY, Limits, Outcome, Reason
+from oakum.watch.guard.runlog import Run, RunLog
+from oakum.watch.guard.tail import Tail
+
+_PATIENCE_BEYOND_GRACE = 15.0  # seconds that an older run has to end its tree, after the grace that it gives the tree
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What one line of a crontab asks for."""
+
+    command: list[str]
+    limits: Limits
+    lock: str | None
+    on_busy: OnBusy
+    directory: str  # locks and the log of runs are kept here
+
+
+def guarded_run(guard: Guard, clock: Clock, output: Tail | None) -> tuple[Outcome, OSError | None]:
+    """Takes the lock, runs the command, writes both ends of the run to the log.
+
+    The second value is why the log could not be written, where it could not: a full disk must not keep a job from
+    running. Raises UsageError and CannotRun for a lock that cannot be had.
+    """
+    log = RunLog(guard.directory)
+    run = Run(
+        run=f"{clock.wall():.3f}-{os.getpid()}",
+        at=round(clock.wall(), 3),
+        command=guard.command,
+        lock=guard.lock,
+        timeout=guard.limits.timeout,
+        memory=guard.limits.memory,
+    )
+    if guard.lock is None:
+        return _recorded(log, run, guard, clock, output)
+    patience = guard.limits.grace + _PATIENCE_BEYOND_GRACE
+    with only_one(os.path.join(guard.directory, "locks"), guard.lock, guard.on_busy, patience) as ours:
+        if not ours:
+            busy = Outcome(Reason.BUSY, EXIT_BUSY)
+            return busy, _append(log, run.ended(busy))
+        return _recorded(log, run, guard, clock, output)
+
+
+def _recorded(log: RunLog, run: Run, guard: Guard, clock: Clock, output: Tail | None) -> tuple[Outcome, OSError | None]:
+    _append(log, run)
+    outcome = run_command(guard.command, guard.limits, clock, output)
+    return outcome, _append(log, run.ended(outcome))
+
+
+def _append(log: RunLog, run: Run) -> OSError | None:
+    try:
+        log.append(run)
+    except OSError as error:
+        return error
+    return None
