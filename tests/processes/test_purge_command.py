@@ -228,6 +228,54 @@ def test_on_a_full_disk_it_says_so_and_goes_on_when_there_is_room(tmp_path, envi
     )
 
 
+OWN = """
+mount -t tmpfs -o size=32m tmpfs "$1"
+"$2" - "$1/work.db" <<'PYTHON'
+import sys, apsw
+from oakum.clock import SystemClock
+from oakum.errors import NotEnqueued
+from oakum.model.job import NewJob
+from oakum.store.base import Instant
+from oakum.store.sqlite.store import SqliteStore
+store, now = SqliteStore(sys.argv[1]), Instant.read(SystemClock())
+long_ago = now._replace(wall_ms=now.wall_ms - 400 * 86_400_000)
+ids = [number.to_bytes(16, "big") for number in range(1, 6001)]
+for start in range(0, 6000, 500):
+    store.insert([NewJob(id=id, task="t", payload=b"x" * 1000) for id in ids[start:start + 500]], long_ago)
+store.cancel(ids[:5000], long_ago)
+assert store.prune(now, 1) == 1
+apsw.Connection(sys.argv[1]).execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+with open(sys.argv[1] + ".filler", "wb", buffering=0) as filler:
+    try:
+        while filler.write(bytes(4096)): pass
+    except OSError: pass
+for number in range(7000, 20000):
+    try:
+        store.insert([NewJob(id=number.to_bytes(16, "big"), task="t", payload=b"x" * 9000)], now)
+    except NotEnqueued:
+        print("full")
+        break
+store.close()
+PYTHON
+ballast=$1/work.db-oakum/ballast
+test -s "$ballast"
+shift
+"$@"
+test ! -e "$ballast" && echo "given up"
+"""
+
+
+def test_oakums_own_store_frees_room_on_a_full_disk_and_goes_on(tmp_path, environment):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    words = ["own", "--store", f"sqlite:///{disk}/work.db", "--format", "json"]
+    done = in_own_mounts(OWN, environment, str(disk), *OAKUM, *words)
+    assert done.returncode == 0, done.stderr
+    full, report, ballast = done.stdout.splitlines()
+    assert (full, ballast) == ("full", "given up")
+    assert (json.loads(report)[0]["ended"], json.loads(report)[0]["rows"], done.returncode) == ("done", 4999, 0)
+
+
 def test_help_names_every_kind():
     shown = subprocess.run([*OAKUM, "--help"], capture_output=True, text=True, timeout=SECONDS, check=True).stdout
-    assert all(f"\n    {kind} " in shown for kind in ("table", "queryset", "files", "ready"))
+    assert all(f"\n    {kind} " in shown for kind in ("table", "queryset", "files", "own", "ready"))

@@ -25,6 +25,7 @@ examples:
   oakum purge table sqlite:///work.db events --older-than 90d --column created --dry-run
   oakum purge queryset terminal.Session --where date_start__lt=2024-01-01 --settings mysite.settings
   oakum purge files /var/replays --older-than 90d --match '*.gz'
+  oakum purge own --store sqlite:///work.db
   oakum purge ready django-celery-results --older-than 7d --settings mysite.settings
 
 Ctrl-C, SIGTERM and every limit end it after the batch under way; the same command goes on from there."""
@@ -60,6 +61,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "other file system.").add_argument  # fmt: skip
     add("directory", metavar="DIR")
     add("--match", metavar="PATTERN", action="append", default=[], help="names like '*.gz'; may be given several times")
+
+    add = kinds.add_parser("own", parents=[limits], help="Oakum's own history",
+        description="Deletes ended jobs past their retention: what a worker does as it goes, at once.").add_argument  # fmt: skip
+    add("--store", metavar="URL", required=True, help="like sqlite:///work.db")
 
     from oakum.purge.ready import READY
 
@@ -116,6 +121,8 @@ def _purge(args: argparse.Namespace, options: Options) -> list[Report]:
         ]
     if args.kind == "files":
         return [purge.files(args.directory, older_than=args.older_than, match=args.match, options=options)]
+    if args.kind == "own":
+        return [purge.own(args.store, options=options)]
     if args.kind == "queryset":
         _set_up_django(args.settings)
         return [purge.queryset(_rows(args, options.clock.wall()), mode=args.mode, options=options)]
@@ -179,7 +186,7 @@ def _options(args: argparse.Namespace, caught: list[int], tell: Callable[[Progre
 
 def _position(args: argparse.Namespace) -> str | None:
     """Where this purge's position is kept: a file of its own for each thing that is purged."""
-    if args.kind == "files":
+    if args.kind in {"files", "own"}:
         return None
     what = [
         getattr(args, name, None)

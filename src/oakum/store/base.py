@@ -64,7 +64,11 @@ class Want(Struct, frozen=True):
 
 
 class Mark(Struct, frozen=True):
-    """A job already there: `place` in the inserted batch, and the `id` that holds its unique or idempotency key."""
+    """A job already there: `place` in the inserted batch, and the `id` that holds its unique or idempotency key.
+
+    A unique key is held until its job has ended; an idempotency key for 24 hours more, even where the job itself is
+    no longer kept.
+    """
 
     place: int
     id: bytes
@@ -76,6 +80,16 @@ class Start(Struct, frozen=True):
     token: int
     ended_ms: int
     record: bytes
+
+
+class Page(Struct, frozen=True):
+    """Part of a listing, newest first. `before` is the id to page on with, None when nothing older is left to look at.
+
+    A page looks at a bounded number of jobs, so that it may hold less than was asked for, or nothing, and go on.
+    """
+
+    jobs: tuple[JobView, ...]
+    before: bytes | None = None
 
 
 class Story(Struct, frozen=True):
@@ -130,7 +144,7 @@ class Store(Protocol):
         """Puts jobs in, all or none. Jobs whose id is there already are passed over in silence (a repeated call);
         jobs whose unique or idempotency key is held by another are answered as marks and not inserted.
 
-        Raises NotEnqueued, StoreFull or EnqueueUnknown.
+        Raises NotEnqueued (caused by a StoreFull where there is no room) or EnqueueUnknown.
         """
 
     def enrol(self, identity: Identity, lease_ms: int, now: Instant) -> int:
@@ -143,7 +157,7 @@ class Store(Protocol):
         """The refs of a holder's jobs that somebody wants stopped: one look-up for all of them."""
 
     def holders(self) -> Sequence[Holder]:
-        """All holders that have not been discharged."""
+        """All holders that have not been discharged, by number."""
 
     def fence(self, holder: int, seen_lease_ms: int) -> bool:
         """Ends a holder's right to claim and renew, if its lease is still the one that was seen; true if it is fenced now."""
@@ -155,30 +169,39 @@ class Store(Protocol):
         """Forgets a holder that has no jobs left; false while it has some."""
 
     def claim(self, want: Want, now: Instant) -> Sequence[Claimed]:
-        """Takes available jobs by (priority, run_at, sequence) in each queue. Due scheduled jobs are promoted first and
-        expired ones ended. Answers nothing to a fenced or unknown holder."""
+        """Takes available jobs by (priority, run_at, sequence) in each queue; the first that does not fit ends its
+        queue's turn. Due scheduled jobs are promoted first and expired ones ended. Answers nothing to a fenced or
+        unknown holder. The ref of a job is never used again, even when the job is no longer kept."""
 
     def settle(self, settlements: Sequence[Settlement], holder: int, now: Instant) -> Sequence[int]:
-        """Writes next states, each only if (ref, token, holder) still holds its job; answers the places of those that
-        came too late and changed nothing."""
+        """Writes next states and inserts what follows, each only if (ref, token, holder) still holds its job; answers
+        the places of those that came too late and changed nothing. A job that was to run again is cancelled instead if
+        somebody asked for that while it ran."""
 
     def cancel(self, ids: Sequence[bytes], now: Instant) -> Mapping[bytes, State]:
         """Cancels waiting jobs at once and asks for it where they run; answers the state of each known id after it."""
 
     def retry(self, ids: Mapping[bytes, bytes], now: Instant) -> Mapping[bytes, bytes]:
-        """Inserts a fresh copy, under the new id given, of each ended job; answers old id to new id. Others are left out."""
+        """Inserts a fresh copy, under the new id given, of each ended job; answers old id to new id. Left out are jobs
+        that have not ended, and those whose unique key another job holds now."""
 
     def promote(self, now: Instant, limit: int = 1000) -> int:
-        """Makes due scheduled jobs available and ends expired waiting ones; how many changed."""
+        """Makes due scheduled jobs available and ends expired waiting ones; how many changed, at most `limit`."""
 
     def next_due(self) -> int | None:
-        """Wall milliseconds at which the next scheduled job is due, None when there is none."""
+        """Wall milliseconds at which the next scheduled job is due or the next waiting one expires, None for never."""
 
     def prune(self, now: Instant, limit: int = 1000) -> int:
-        """Deletes up to `limit` ended jobs past their retention, with all that belongs to them; how many."""
+        """Deletes up to `limit` ended jobs past their retention, with all that belongs to them; how many.
+
+        On a full disk it first gives up room that the store has kept for this, and goes on in smaller steps.
+        """
+
+    def prunable(self, now: Instant) -> int:
+        """How many ended jobs are past their retention."""
 
     def progress(self, notes: Mapping[int, bytes], holder: int) -> None:
-        """Leaves the latest progress of running jobs (ref to an opaque note)."""
+        """Leaves the latest progress of running jobs (ref to an opaque note). It is gone when the start has ended."""
 
     def observe(self, measured: Mapping[str, TaskStats]) -> None:
         """Merges measurements into what is known of each task."""
@@ -193,13 +216,13 @@ class Store(Protocol):
         """The queues that are paused."""
 
     def outcome(self, id: bytes) -> tuple[State, bytes | None] | None:
-        """A job's state and last record, None when there is no such job (any more)."""
+        """A job's state and the record of its last ended start, None when there is no such job (any more)."""
 
     def story(self, id: bytes) -> Story | None:
         """Everything kept of one job."""
 
-    def jobs(self, query: JobQuery) -> Sequence[JobView]:
-        """A page of jobs, newest first."""
+    def jobs(self, query: JobQuery) -> Page:
+        """A page of jobs, newest first by id."""
 
     def counts(self) -> Sequence[Count]:
         """How many jobs there are, by queue, task and state. Costs the same however many there are."""
@@ -208,7 +231,7 @@ class Store(Protocol):
         """A bell that rings when another process, or another user of this one, changes what the topic names."""
 
     def close(self) -> None:
-        """Lets go of files and connections. Closing twice is harmless."""
+        """Lets go of files and connections, and ends its bells. Closing twice is harmless; the next use opens them again."""
 
 
 def chunks(items: Iterable[NewJob], size: int, max_bytes: int) -> Iterable[list[NewJob]]:

@@ -21,6 +21,7 @@ Sync = Literal["FULL", "NORMAL"]
 _BUSY_MS: Final = 10_000  # only foreign tools are waited for here: Oakum's own writers queue at the lock file
 _CHECKPOINT_PAGES: Final = 4_000
 _WAL_LIMIT: Final = 64 * 1024 * 1024
+_FULL: Final = "the disk is full; free some room there, nothing was lost"
 _LEAKED: Final[list[Any]] = []
 """Connections that a fork carried into this process: closing one would drop the parent's locks, so they are kept."""
 
@@ -172,7 +173,11 @@ def translated(path: str) -> Iterator[None]:
     try:
         yield
     except apsw.FullError as error:
-        raise StoreFull(f"{path}: the disk is full; free some room there, nothing was lost") from error
+        raise StoreFull(f"{path}: {_FULL}") from error
+    except apsw.IOError as error:
+        if error.extendedresult == apsw.SQLITE_IOERR_SHMSIZE:  # no room for the index of the log
+            raise StoreFull(f"{path}: {_FULL}") from error
+        raise StoreError(f"{path}: {type(error).__name__}: {error}") from error
     except apsw.NotADBError as error:
         raise NotAStore(f"{path}: this file is not a SQLite database; give the store a file of its own") from error
     except apsw.CorruptError as error:

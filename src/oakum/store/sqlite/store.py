@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
 
+from oakum.errors import StoreFull
 from oakum.model.job import Claimed, JobQuery, JobView, NewJob, State
 from oakum.model.lifecycle import Settlement
 from oakum.model.outcome import Cancelled, Record, encode_record
@@ -15,12 +17,14 @@ from oakum.model.stats import TaskStats
 from oakum.store.base import Bell, Count, Holder, Identity, Instant, Mark, Story, Topic, Want
 from oakum.store.sqlite import claim, read
 from oakum.store.sqlite import settle as settling
+from oakum.store.sqlite.ballast import Ballast
 from oakum.store.sqlite.bell import Listener
 from oakum.store.sqlite.connection import Connection, fetch_all, fetch_one
 from oakum.store.sqlite.insert import Inserter
 from oakum.store.sqlite.names import Names
 from oakum.store.sqlite.tally import Tally
 
+_FULL_DISK_STEP: Final = 100  # jobs: what they write fits into the ballast
 _CANCELLED: Final = encode_record(Record(0, Cancelled("before it started")))
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode_identity: Final = msgspec.msgpack.Decoder(Identity).decode
@@ -33,6 +37,7 @@ class SqliteStore:
         self._connection = Connection(path)
         self._names = Names(self._connection)
         self._inserter = Inserter(self._connection, self._names)
+        self._ballast = Ballast(os.path.join(self._connection.directory, "ballast"))
         self._mine: Listener | None = None
         os.register_at_fork(after_in_child=self._inserter.after_fork)
 
@@ -118,7 +123,8 @@ class SqliteStore:
         if not settlements:
             return []
         following = [job for each in settlements if each.follow for job in each.follow]
-        self._names.make({name for each in (*settlements, *following) for name in (each.queue, each.task)})
+        self._names.make({each.queue for each in settlements} | {each.task for each in settlements})
+        self._names.make({job.queue for job in following} | {job.task for job in following})
         with self._connection.write("FULL") as db:
             late = settling.settle(db, self._names, settlements, holder, now.wall_ms)
         self._ring("results")
@@ -184,10 +190,27 @@ class SqliteStore:
             return int(row[0]) if row is not None else None
 
     def prune(self, now: Instant, limit: int = 1000) -> int:
-        due = "SELECT seq FROM job WHERE state > 2 AND keep_until <= ? LIMIT ?"
+        try:
+            pruned = self._prune(now, limit)
+        except StoreFull:
+            self._ballast.give_up()
+            pruned = self._prune(now, min(limit, _FULL_DISK_STEP))
+            with contextlib.suppress(StoreFull), self._connection.read() as db:
+                db.execute("PRAGMA wal_checkpoint(RESTART)")  # the next step then writes over this one's part of the log
+        else:
+            if pruned:
+                self._ballast.take()
+        return pruned
+
+    def prunable(self, now: Instant, most: int = -1) -> int:
+        due = "SELECT count(*) FROM (SELECT 1 FROM job WHERE state > 2 AND keep_until <= ? LIMIT ?)"
         with self._connection.read() as db:
-            if fetch_one(db, due, (now.wall_ms, 1)) is None:
-                return 0
+            return int(fetch_one(db, due, (now.wall_ms, most))[0])
+
+    def _prune(self, now: Instant, limit: int) -> int:
+        if not self.prunable(now, most=1):
+            return 0
+        due = "SELECT seq FROM job WHERE state > 2 AND keep_until <= ? LIMIT ?"
         with self._connection.write("NORMAL") as db:
             rows = fetch_all(db, due, (now.wall_ms, limit))
             tally = Tally()
