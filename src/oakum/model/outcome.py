@@ -7,6 +7,8 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from oakum.units import format_duration, format_size
+
 MAX_TEXT: Final = 16 * 1024  # characters of a message or a traceback that are kept
 
 
@@ -119,6 +121,24 @@ def encode_record(record: Record) -> bytes:
 def decode_record(data: bytes) -> Record:
     """The record in `data`."""
     return _DECODER.decode(data)
+
+
+def describe(outcome: Outcome | None) -> tuple[str, str, str]:
+    """An outcome as people know it from exceptions: type, message and traceback."""
+    match outcome:
+        case Failed(type=kind, message=message, traceback=traceback):
+            return kind, message, traceback
+        case OverBudget(peak=peak, limit=limit, where=where, traceback=traceback):
+            place = f" at {where.splitlines()[0]}" if where else ""
+            return "OverBudget", f"took {format_size(peak)} of the {format_size(limit)} it may have{place}", traceback
+        case TimedOut(limit_s=limit_s, hard=hard, traceback=traceback):
+            how = "and had to be killed" if hard else "and was stopped"
+            return "TimedOut", f"ran longer than {format_duration(limit_s)} {how}", traceback
+        case Lost(reason=reason, output=output):
+            return "Lost", reason, output
+        case Cancelled(reason=reason) | Expired(reason=reason) | Released(reason=reason):
+            return type(outcome).__name__, reason, ""
+    return type(outcome).__name__, "", ""
 
 
 def clip(text: str, limit: int = MAX_TEXT) -> str:

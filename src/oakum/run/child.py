@@ -57,7 +57,7 @@ class Child:
         faulthandler.register(SHOW_STACK, 2, all_threads=True, chain=False)
         random.seed()
         install(self.tail)
-        self.app.line = self.line
+        self.app.desk.line = self.line
         signal.signal(INTERRUPT, self._interrupted)
         note_only(signal.SIGTERM, signal.SIGINT)  # meant for all of a service at once: the supervisor decides
         for hook in self.app.child_start_hooks:

@@ -56,7 +56,7 @@ def manifest(app: Oakum, target: str) -> Manifest:
     """What a supervisor must know of `app`."""
     return Manifest(
         app=target,
-        store=app.url,
+        store=app.desk.url,
         tasks=tuple(task.spec for name, task in sorted(app.tasks.items()) if name == task.name),
         spawn=why_spawn(),
         listens=bool(app.listeners),

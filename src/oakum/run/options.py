@@ -1,15 +1,17 @@
-"""What `task(...)` and `using(...)` take, read once into numbers."""
+"""What `task(...)` and `using(...)` take, declared once, and read once into numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal, TypedDict
 
 from oakum.errors import UsageError
-from oakum.model.job import Overrides
+from oakum.model.job import DEFAULT_QUEUE, Overrides
 from oakum.model.retry import NEVER, RetryRule
+from oakum.model.task import DEFAULT_CRASH_BUDGET, DEFAULT_HEADROOM, DEFAULT_RESULT_TTL_S, DEFAULT_TIMEOUT_S, TaskSpec
 from oakum.units import Duration, Size, parse_duration, parse_size
 
 Unique = Literal["task", "args"]
@@ -17,6 +19,7 @@ Unique = Literal["task", "args"]
 PRIORITIES: Final = range(-32768, 32768)
 LONGEST_NAME: Final = 200
 MOST_TAGS: Final = 16
+DEFAULT_CONCURRENCY: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,26 +46,58 @@ class Retry:
 Retries = int | Retry | Mapping[type[BaseException], int | Retry]
 
 
-def read_retries(value: Retries) -> tuple[tuple[type[BaseException], ...], tuple[RetryRule, ...]]:
-    """The exception types that have a rule of their own, and the rules in that order; one more for all others."""
-    if isinstance(value, Mapping):
-        named = {kind: rule for kind, rule in value.items() if kind is not Exception}
-        rules = (*(_rule(rule) for rule in named.values()), _rule(value.get(Exception, 0)))
-        return tuple(named), rules
-    return (), (_rule(value),)
+class TaskOptions(TypedDict, total=False):
+    """What `Oakum.task` takes beside the function; each is explained there."""
+
+    name: str
+    queue: str
+    priority: int
+    memory: Size
+    memory_max: Size
+    headroom: Size
+    timeout: Duration | None
+    kill_after: Duration
+    retries: Retries
+    crashes: int
+    expires: Duration
+    result_ttl: Duration
+    concurrency: int
+    raises: Sequence[type[BaseException]]
+    aliases: Sequence[str]
 
 
-def _rule(value: int | Retry) -> RetryRule:
-    if isinstance(value, Retry):
-        return value.rule()
-    if type(value) is not int or value < 0:
-        raise UsageError(f"retries: {value!r} is not a count; write retries=3 or retries=Retry(3, delay='10s')")
-    return NEVER if value == 0 else RetryRule(value)
+class CallOptions(TypedDict, total=False):
+    """What `Task.using` takes; each is explained there."""
+
+    queue: str
+    priority: int
+    delay: Duration
+    run_at: datetime
+    expires: Duration
+    timeout: Duration
+    memory: Size
+    memory_max: Size
+    retries: int
+    result_ttl: Duration
+    unique: Unique
+    idempotency_key: str
+    tags: Sequence[str]
+    on_success: bool
 
 
 @dataclass(frozen=True, slots=True)
-class CallOptions:
-    """What `using(...)` changed, resolved: times in milliseconds from the call, None where nothing was said."""
+class Declared:
+    """A task's options, read: what the worker must know, and what stays with the caller and the child."""
+
+    spec: TaskSpec
+    exceptions: tuple[type[BaseException], ...]
+    raises: tuple[type[BaseException], ...]
+    expires_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What `using(...)` changed, read: times in milliseconds from the call, None where nothing was said."""
 
     queue: str | None = None
     priority: int | None = None
@@ -76,43 +111,61 @@ class CallOptions:
     on_success: bool = False
 
 
-def read_call(
-    queue: str | None,
-    priority: int | None,
-    delay: Duration | None,
-    run_at: datetime | None,
-    expires: Duration | None,
-    timeout: Duration | None,
-    memory: Size | None,
-    memory_max: Size | None,
-    retries: int | None,
-    result_ttl: Duration | None,
-    unique: Unique | None,
-    idempotency_key: str | None,
-    tags: Sequence[str],
-    on_success: bool,
-) -> CallOptions:
-    """Reads the keyword arguments of `Task.using`. Raises UsageError with the one that is wrong."""
-    if delay is not None and run_at is not None:
+def read_task(function: Callable[..., Any], default_name: str, options: TaskOptions) -> Declared:
+    """Reads the options of `Oakum.task`. Raises UsageError with the one that is wrong."""
+    name = check_name(options.get("name", default_name), "task name")
+    _check_known(options, TaskOptions, f"task {name}")
+    exceptions, rules = _read_retries(options.get("retries", 0))
+    memory, memory_max = _size(options, "memory"), _size(options, "memory_max")
+    if memory is not None and memory_max is not None and memory_max < memory:
+        raise UsageError(f"task {name}: memory_max={options['memory_max']!r} is less than memory={options['memory']!r}")
+    crashes, concurrency = options.get("crashes", DEFAULT_CRASH_BUDGET), options.get("concurrency", DEFAULT_CONCURRENCY)
+    if crashes < 1 or concurrency < 1:
+        raise UsageError(f"task {name}: crashes and concurrency are counts of at least 1")
+    timeout = options.get("timeout", DEFAULT_TIMEOUT_S)
+    spec = TaskSpec(
+        name=name,
+        queue=check_name(options.get("queue", DEFAULT_QUEUE), "queue"),
+        priority=check_priority(options.get("priority", 0)),
+        memory=memory,
+        memory_max=memory_max,
+        headroom=parse_size(options.get("headroom", DEFAULT_HEADROOM), name="headroom"),
+        timeout_s=0.0 if timeout is None else parse_duration(timeout, name="timeout"),
+        kill_after_s=parse_duration(options.get("kill_after", 1.0), name="kill_after"),
+        retry=rules,
+        crash_budget=crashes,
+        result_ttl_s=parse_duration(options.get("result_ttl", DEFAULT_RESULT_TTL_S), name="result_ttl", zero=True),
+        concurrency=concurrency if inspect.iscoroutinefunction(function) else 0,
+        aliases=tuple(check_name(alias, "alias") for alias in options.get("aliases", ())),
+        signature=str(inspect.signature(function)),
+    )
+    return Declared(spec, exceptions, tuple(options.get("raises", ())), _milliseconds(options, "expires"))
+
+
+def read_call(options: CallOptions) -> Call:
+    """Reads the options of `Task.using`. Raises UsageError with the one that is wrong."""
+    _check_known(options, CallOptions, "using")
+    if "delay" in options and "run_at" in options:
         raise UsageError("using: delay and run_at both say when; give one of them")
     overrides = Overrides(
-        timeout_s=None if timeout is None else parse_duration(timeout, name="timeout", zero=True),
-        memory=None if memory is None else parse_size(memory, name="memory"),
-        memory_max=None if memory_max is None else parse_size(memory_max, name="memory_max"),
-        retries=None if retries is None else _rule(retries).count,
-        result_ttl_s=None if result_ttl is None else parse_duration(result_ttl, name="result_ttl", zero=True),
+        timeout_s=_seconds(options, "timeout"),
+        memory=_size(options, "memory"),
+        memory_max=_size(options, "memory_max"),
+        retries=_rule(options["retries"]).count if "retries" in options else None,
+        result_ttl_s=_seconds(options, "result_ttl"),
     )
-    return CallOptions(
-        queue=None if queue is None else check_name(queue, "queue"),
-        priority=None if priority is None else check_priority(priority),
-        delay_ms=0 if delay is None else round(parse_duration(delay, name="delay", zero=True) * 1000),
-        run_at_ms=0 if run_at is None else _moment(run_at),
-        expires_ms=None if expires is None else round(parse_duration(expires, name="expires") * 1000),
-        unique=_unique(unique),
-        idempotency=None if idempotency_key is None else digest("key", idempotency_key.encode()),
-        tags=_tags(tags),
+    key = options.get("idempotency_key")
+    return Call(
+        queue=check_name(options["queue"], "queue") if "queue" in options else None,
+        priority=check_priority(options["priority"]) if "priority" in options else None,
+        delay_ms=_milliseconds(options, "delay", zero=True) or 0,
+        run_at_ms=_moment(options["run_at"]) if "run_at" in options else 0,
+        expires_ms=_milliseconds(options, "expires"),
+        unique=_unique(options.get("unique")),
+        idempotency=None if key is None else digest("key", key.encode()),
+        tags=_tags(options.get("tags", ())),
         overrides=None if overrides == Overrides() else overrides,
-        on_success=on_success,
+        on_success=options.get("on_success", False),
     )
 
 
@@ -139,6 +192,43 @@ def check_priority(priority: int) -> int:
     if isinstance(priority, bool) or priority not in PRIORITIES:
         raise UsageError(f"priority: {priority!r} is not a whole number from {PRIORITIES[0]} to {PRIORITIES[-1]}")
     return priority
+
+
+def _check_known(options: Mapping[str, Any], known: type, where: str) -> None:
+    for name in options:
+        if name not in known.__annotations__:
+            raise UsageError(f"{where}: there is no option {name!r}; there are {', '.join(known.__annotations__)}")
+
+
+def _read_retries(value: Retries) -> tuple[tuple[type[BaseException], ...], tuple[RetryRule, ...]]:
+    """The exception types that have a rule of their own, and the rules in that order; one more for all others."""
+    if isinstance(value, Mapping):
+        named = {kind: rule for kind, rule in value.items() if kind is not Exception}
+        rules = (*(_rule(rule) for rule in named.values()), _rule(value.get(Exception, 0)))
+        return tuple(named), rules
+    return (), (_rule(value),)
+
+
+def _rule(value: int | Retry) -> RetryRule:
+    if isinstance(value, Retry):
+        return value.rule()
+    if type(value) is not int or value < 0:
+        raise UsageError(f"retries: {value!r} is not a count; write retries=3 or retries=Retry(3, delay='10s')")
+    return NEVER if value == 0 else RetryRule(value)
+
+
+def _size(options: Mapping[str, Any], name: str) -> int | None:
+    return parse_size(options[name], name=name) if options.get(name) is not None else None
+
+
+def _seconds(options: Mapping[str, Any], name: str) -> float | None:
+    return parse_duration(options[name], name=name, zero=True) if options.get(name) is not None else None
+
+
+def _milliseconds(options: Mapping[str, Any], name: str, zero: bool = False) -> int | None:
+    if options.get(name) is None:
+        return None
+    return round(parse_duration(options[name], name=name, zero=zero) * 1000)
 
 
 def _moment(run_at: datetime) -> int:

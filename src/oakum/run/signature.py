@@ -150,9 +150,9 @@ def encode_result(value: Any, limit: int) -> bytes | None:
     return data
 
 
-def plain(data: bytes) -> Any:
-    """What is in `data`, without knowing its task."""
-    return _PLAIN.decode(data)
+def plain(data: bytes | None) -> Any:
+    """A stored value as plain data, without knowing its task; None for None."""
+    return None if data is None else _PLAIN.decode(data)
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:

@@ -25,11 +25,10 @@ from oakum.model.admission import AGEING_S
 from oakum.model.ids import id_text
 from oakum.model.job import Claimed, NewJob
 from oakum.model.lifecycle import Settlement, settle
-from oakum.model.outcome import Completed, Outcome, OverBudget, Released, Usage
+from oakum.model.outcome import Completed, Outcome, OverBudget, Released, Usage, describe
 from oakum.model.progress import encode_progress
 from oakum.run import wire
 from oakum.run.fleet import Fleet
-from oakum.run.handle import describe
 from oakum.run.herald import Herald
 from oakum.run.kid import InHand, Kid
 from oakum.run.ledger import Ledger
