@@ -120,12 +120,10 @@ class Archive:
     def tidy(self) -> None:
         """Moves each segment that is too old for its tier, or for which its tier has no room, one tier on or out."""
         for number, tier in enumerate(TIERS):
-            there = segments(self.directory)
-            ends = [each.stamp for each in there[1:]] + [stamp(self.newest_s + 1)]
-            mine = [(each, end) for each, end in zip(there, ends, strict=True) if each.tier == number]
-            size = sum(each.size for each, _ in mine)
-            for each, end in mine:
-                if end > stamp(self.newest_s - tier.age_s) and size <= tier.share * self.keep:
+            mine = [each for each in segments(self.directory) if each.tier == number]
+            size = sum(each.size for each in mine)
+            for each in mine:
+                if each.end > stamp(self.newest_s - tier.age_s) and size <= tier.share * self.keep:
                     break
                 size -= each.size
                 self._retire(each)

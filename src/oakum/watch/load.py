@@ -34,13 +34,11 @@ def read_blocks(directory: str, since_s: float, until_s: float, damage: list[str
     done = ""
     for attempt in range(_TRIES):
         opened = _read_open(directory)  # before the segments: if it is sealed meanwhile it comes twice, not never
-        there = segments(directory)
-        ends = [each.stamp for each in there[1:]] + ["~"]
         try:
-            for each, end in zip(there, ends, strict=True):
+            for each in segments(directory):
                 if (
                     each.stamp > done
-                    and end >= stamp(since_s)
+                    and each.end >= stamp(since_s)
                     and (until_s == float("inf") or each.stamp <= stamp(until_s))
                 ):
                     yield from blocks(each.path, Names(), damage)

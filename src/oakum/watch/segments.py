@@ -38,11 +38,16 @@ _NAME = re.compile(r"(raw|5m|1h)-(\d{8}T\d{6})\.oak")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Segment:
-    """One file: blocks of one tier, from `stamp` (UTC) on, until the next segment begins."""
+    """One file: blocks of one tier, from `stamp` (UTC) on, all of the same day."""
 
     stamp: str
     tier: int
     path: str
+
+    @property
+    def end(self) -> str:
+        """The stamp of the last second of its day: no sample in it is later."""
+        return f"{self.stamp[:8]}T235959"
 
     @property
     def size(self) -> int:

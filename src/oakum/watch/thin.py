@@ -34,8 +34,13 @@ def thin(blocks: Iterable[Block], step_s: int) -> Iterator[OpenBlock]:
             thinned = OpenBlock(block.boot_id, block.boot_started_s, step_s)
         thinned.notes += [note for note in block.notes if note not in thinned.notes]
         steps = list(_steps(block, thinned, step_s))
+        churn = _Churn(steps)
         for rows in block.tables:
-            _thin_rows(rows, block, steps, thinned)
+            if rows.table.name == CHURN.name:
+                churn.take_over(rows)
+            else:
+                _thin_rows(rows, block, steps, thinned, churn)
+        churn.write(thinned)
     if thinned is not None:
         yield thinned
 
@@ -46,7 +51,7 @@ def _steps(block: Block, thinned: OpenBlock, step_s: int) -> Iterator[_Step]:
         yield _Step(thinned.tick(block.times_s[span[-1]]), span[0], span[-1] + 1)
 
 
-def _thin_rows(rows: Rows, block: Block, steps: Sequence[_Step], thinned: OpenBlock) -> None:
+def _thin_rows(rows: Rows, block: Block, steps: Sequence[_Step], thinned: OpenBlock, churn: _Churn) -> None:
     recipe = list(_recipe(rows.table))
     table = Table(rows.table.name, rows.table.numbers, rows.table.labels, tuple(column for column, _, _ in recipe))
     passing = _passing(rows, len(block.times_s) - 1) if table.name == PROCESSES.name else set()
@@ -58,7 +63,8 @@ def _thin_rows(rows: Rows, block: Block, steps: Sequence[_Step], thinned: OpenBl
         cuts = [(step.tick, bisect_left(ticks, step.first), bisect_left(ticks, step.end)) for step in steps]
         cuts = [(tick, first, end) for tick, first, end in cuts if first < end]
         if len(cuts) == 1 and entity in passing:
-            _count_churn(entity, cuts[0][0], max(columns[_largest_rss(rows.table)]), thinned)
+            user, comm, args, _ = entity.labels
+            churn.count(cuts[0][0], (fold(args or comm), args or comm, user), 1, max(columns[_largest_rss(rows.table)]))
             continue
         for tick, first, end in cuts:
             values = [
@@ -119,9 +125,36 @@ _MAKE: Final[dict[Kind, Callable[[list[int]], int]]] = {
 }  # fmt: skip
 
 
-def _count_churn(process: Entity, tick: int, rss_high: int, thinned: OpenBlock) -> None:
-    user, comm, args, _ = process.labels
-    family = fold(args or comm)
-    churn = thinned.table(CHURN)
-    known = next((entity for entity in churn.entities if entity.labels[0] == family), None)
-    churn.add(tick, known or Entity((), (family, args or comm, user)), (1, rss_high))
+class _Churn:
+    """Counts, for each step and family, the processes that lived within it."""
+
+    def __init__(self, steps: Sequence[_Step]) -> None:
+        self._steps = steps
+        self._counts: dict[tuple[int, str], tuple[int, int]] = {}  # (tick, family) -> (how many, largest rss)
+        self._entities: dict[str, Entity] = {}
+
+    def count(self, tick: int, labels: tuple[str, str, str], count: int, rss_high: int) -> None:
+        """`labels` are a family, an example of it and its user; the first example is kept."""
+        family = labels[0]
+        self._entities.setdefault(family, Entity((), labels))
+        before, highest = self._counts.get((tick, family), (0, UNKNOWN))
+        self._counts[tick, family] = before + count, max(highest, rss_high)
+
+    def take_over(self, rows: Rows) -> None:
+        """What an earlier thinning had counted."""
+        columns = {column.name: values for column, values in zip(rows.table.columns, rows.columns, strict=True)}
+        for entity, run in rows.runs():
+            if entity is not None:
+                family, example, user = entity.labels
+                for tick, count, rss_high in zip(
+                    rows.ticks[run], columns["count"][run], columns["rss_high"][run], strict=True
+                ):
+                    step = next(step for step in self._steps if step.first <= tick < step.end)
+                    self.count(step.tick, (family, example, user), count, rss_high)
+
+    def write(self, thinned: OpenBlock) -> None:
+        """Adds what was counted, in order of time."""
+        table = thinned.table(CHURN)
+        known = {entity.labels[0]: entity for entity in table.entities}
+        for (tick, family), figures in sorted(self._counts.items()):
+            table.add(tick, known.get(family, self._entities[family]), figures)
