@@ -66,7 +66,9 @@ class House:
         if not store.renew(supervisor.holder, LEASE_MS, encode_report(self.report(now)), supervisor.now()):
             self.lost_lease += 1
             supervisor.abandon()
-        supervisor.save_notes()
+        notes = supervisor.crew.take_notes()
+        if notes:
+            store.progress(notes, supervisor.holder)
         supervisor.stop_cancelled()
         supervisor.ledger.save(store)
         if self._recovery.sweep(supervisor.holder, supervisor.now()):

@@ -19,6 +19,7 @@ from oakum.host.process import become_subreaper, set_name
 from oakum.model.ids import id_text
 from oakum.model.job import DEFAULT_QUEUE, Claimed
 from oakum.model.outcome import Released
+from oakum.run.crew import Crew
 from oakum.run.fleet import Fleet
 from oakum.run.health import Health
 from oakum.run.herald import Herald
@@ -26,6 +27,7 @@ from oakum.run.house import House
 from oakum.run.ledger import Ledger
 from oakum.run.notify import notify
 from oakum.run.nursery import Nursery
+from oakum.run.poller import Poller
 from oakum.run.supervisor import Supervisor
 from oakum.run.templates import Templates
 from oakum.store.open import open_store
@@ -75,6 +77,8 @@ class Worker:
         self._templates = Templates(settings.target, planted, say)
         self._told: list[int] = []
         self._groups: cgroup.Parent | None = None
+        self._poller = Poller()
+        self._crew: Crew
         self._supervisor: Supervisor
         self._house: House
 
@@ -88,7 +92,7 @@ class Worker:
             if not self._templates.await_first(lambda: self._stopping):
                 return 0
             self._begin(ring3)
-            self._supervisor.watch(wake.fileno(), lambda: _drain(wake))
+            self._poller.watch(wake.fileno(), lambda: _drain(wake))
             next_tick = 0.0
             while not self._stopping:
                 now = time.monotonic()
@@ -114,16 +118,17 @@ class Worker:
         ledger.load(store.stats())
         fleet = Fleet(self._room, self._slots)
         echo = _echo if settings.echo else None
-        supervisor = Supervisor(store, self._clock, fleet, ledger, Herald(), settings.queues, self._groups, echo)
+        self._crew = crew = Crew(fleet, self._poller, Herald(), self._groups)
+        supervisor = Supervisor(store, self._clock, crew, self._poller, ledger, settings.queues, echo)
         self._supervisor, self._house = supervisor, House(supervisor, self._templates, ring3)
-        supervisor.nursery = self._templates.current
+        crew.nursery = self._templates.current
         supervisor.measure()
         self._check_room(fleet)
         supervisor.open()
         self._hire()
         if settings.health_port is not None:
             health = Health(settings.health_port, supervisor.goes_forward, lambda: self._house.state == "running")
-            supervisor.watch(health.fileno(), health.answer)
+            self._poller.watch(health.fileno(), health.answer)
         self._house.state = "running"
         supervisor.herald.emit(WorkerStarted(os.getpid(), self._room, self._slots, self._house.rings()))
         self._say(
@@ -167,37 +172,36 @@ class Worker:
         """The present template makes the children from now on."""
         supervisor, nursery = self._supervisor, self._templates.current
         assert nursery is not None
-        supervisor.nursery = nursery
+        self._crew.nursery = nursery
         supervisor.ledger.learn(self._templates.manifest)
-        supervisor.watch(nursery.fileno(), lambda: self._template_died(nursery))
+        self._poller.watch(nursery.fileno(), lambda: self._template_died(nursery))
         if self._templates.manifest.listens:
             supervisor.herald.connect(*nursery.listener())
-        supervisor.fill()
+        self._crew.fill()
 
     def _template_died(self, nursery: Nursery) -> None:
         """A template that has loaded speaks only by ending. Its children live on; another template is started."""
-        self._supervisor.unwatch(nursery.fileno())
-        self._supervisor.nursery = None
+        self._poller.unwatch(nursery.fileno())
+        self._crew.nursery = None
         self._templates.died()
         self._renew_template()
 
     def _renew_template(self) -> None:
         coming = self._templates.renew()
         if coming is not None:
-            self._supervisor.watch(coming.fileno(), lambda: self._template_came(coming))
+            self._poller.watch(coming.fileno(), lambda: self._template_came(coming))
 
     def _template_came(self, coming: Nursery) -> None:
-        supervisor, before = self._supervisor, self._templates.current
-        supervisor.unwatch(coming.fileno())
+        before = self._templates.current
+        self._poller.unwatch(coming.fileno())
         if before is not None:
-            supervisor.unwatch(before.fileno())
+            self._poller.unwatch(before.fileno())
         if self._templates.arrived():
             self._hire()
-            for kid in list(supervisor.fleet.kids):
-                supervisor.replace(kid, "the application was loaded anew")
+            self._crew.replace_all("the application was loaded anew")
             self._say("oakum worker: loaded the application anew")
         elif before is not None:
-            supervisor.watch(before.fileno(), lambda: self._template_died(before))
+            self._poller.watch(before.fileno(), lambda: self._template_died(before))
         else:
             self._renew_template()
 
@@ -245,9 +249,8 @@ class Worker:
             now = time.monotonic()
             if now > deadline or len(self._told) > told:
                 told, deadline = len(self._told), now + LAST_WORD_S
-                for kid in supervisor.fleet.kids:
-                    if kid.in_hand:
-                        kid.kill(Released("the worker stopped"))
+                busy = [kid for kid in self._crew.fleet.kids if kid.in_hand]
+                self._crew.kill(busy, Released("the worker stopped"))
             if now >= next_tick:
                 next_tick = now + TICK_S
                 self._house.tick(now)
@@ -255,8 +258,10 @@ class Worker:
             supervisor.release("the worker stopped")
         supervisor.ledger.save(supervisor.store)
         supervisor.herald.emit(WorkerStopped(os.getpid(), "told to stop"))
-        supervisor.dismiss(LAST_WORD_S)
+        self._crew.dismiss(LAST_WORD_S)
+        supervisor.herald.connect(None, 0)
         supervisor.close()
+        self._poller.close()
         self._say(f"oakum worker: stopped after {supervisor.ended_jobs} jobs; nothing was left running")
 
 
