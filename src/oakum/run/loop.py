@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 from oakum.model.outcome import Cancelled, Failed, Outcome, Released, TimedOut, Usage
 from oakum.run import wire
 from oakum.run.context import enter
 from oakum.run.execute import arun, call
 from oakum.run.page import CANCEL, TIMEOUT
-from oakum.run.task import Task
-
-if TYPE_CHECKING:
-    from oakum.run.child import Child
-
-AnyTask = Task[Any, Any, Any]
+from oakum.run.station import AnyTask, Station
 
 _TOGETHER: Final = Released("the jobs of its loop went over budget together", alone=True)
 LINGER_S: Final = 0.05  # how long a loop without jobs waits for the next before the child blocks on its inbox again
 
 
-def session(child: Child, first: wire.Hand, task: AnyTask) -> bool:
+def session(station: Station, first: wire.Hand, task: AnyTask) -> bool:
     """Runs the first job and all that arrive while the loop is busy; false when a Stop was among them."""
     loop = _loop()
-    return loop.run_until_complete(_Session(child, loop).serve(first, task))
+    return loop.run_until_complete(_Session(station, loop).serve(first, task))
 
 
 def _loop() -> asyncio.AbstractEventLoop:
@@ -39,8 +34,8 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 
 class _Session:
-    def __init__(self, child: Child, loop: asyncio.AbstractEventLoop) -> None:
-        self._child, self._loop = child, loop
+    def __init__(self, station: Station, loop: asyncio.AbstractEventLoop) -> None:
+        self._station, self._loop = station, loop
         self._jobs: dict[int, asyncio.Task[None]] = {}
         self._why: dict[int, int] = {}
         self._goes_on = True
@@ -49,12 +44,12 @@ class _Session:
 
     async def serve(self, first: wire.Hand, task: AnyTask) -> bool:
         """Until no job runs and none comes."""
-        inbox = self._child.inbox
-        declined = self._child.gauge.arm(first.limit, first.headroom)
+        inbox = self._station.inbox
+        declined = self._station.gauge.arm(first.limit, first.headroom)
         if declined:
-            self._child.send(wire.Declined(first.number, declined))
+            self._station.send(wire.Declined(first.number, declined))
             return True
-        self._child.page.start(first.number, time.monotonic_ns(), self._child.gauge.rest.resident)
+        self._station.page.start(first.number, time.monotonic_ns(), self._station.gauge.rest.resident)
         self._begin(first, task)
         self._loop.add_reader(inbox.fileno(), self._receive)
         try:
@@ -64,24 +59,24 @@ class _Session:
                     await asyncio.sleep(LINGER_S)
         finally:
             self._loop.remove_reader(inbox.fileno())
-            self._child.gauge.finish()
-        self._child.page.finish(self._child.page.started())
+            self._station.gauge.finish()
+        self._station.page.finish(self._station.page.started())
         return self._goes_on
 
     def _receive(self) -> None:
-        packet = self._child.inbox.receive(wait=False)
+        packet = self._station.inbox.receive(wait=False)
         if packet is None:
             return
         message = wire.decode_to_child(packet) if packet else wire.Stop()
         if isinstance(message, wire.Hand):
-            task = self._child.app.tasks[message.task]
-            self._child.page.start(message.number, time.monotonic_ns(), self._child.gauge.rest.resident)
+            task = self._station.app.tasks[message.task]
+            self._station.page.start(message.number, time.monotonic_ns(), self._station.gauge.rest.resident)
             self._begin(message, task)
         elif isinstance(message, wire.Interrupt):
             self._interrupt(message.number, message.why)
         else:
             self._goes_on = False
-            self._loop.remove_reader(self._child.inbox.fileno())
+            self._loop.remove_reader(self._station.inbox.fileno())
 
     def _begin(self, hand: wire.Hand, task: AnyTask) -> None:
         job = self._loop.create_task(self._run(hand, task))
@@ -95,19 +90,19 @@ class _Session:
             job.cancel()
 
     async def _run(self, hand: wire.Hand, task: AnyTask) -> None:
-        child = self._child
+        station = self._station
         started_ms, started_ns = int(time.time() * 1000), time.monotonic_ns()
-        context = child.context(hand, started_ns)
+        context = station.context(hand, started_ns)
         enter(context)
         timer = None
         if hand.timeout_s:
             timer = self._loop.call_later(hand.timeout_s, self._interrupt, hand.number, TIMEOUT)
         spoiled = ""
         try:
-            work = lambda: call(task, hand.payload, context, child.app.middlewares)  # noqa: E731
-            outcome = await arun(task, work, hand.timeout_s, child.app.max_result)
+            work = lambda: call(task, hand.payload, context, station.app.middlewares)  # noqa: E731
+            outcome = await arun(task, work, hand.timeout_s, station.app.max_result)
         except MemoryError as error:
-            child.gauge.disarm()
+            station.gauge.disarm()
             outcome, spoiled = self._over_budget(error, task, hand), "a MemoryError leaves the heap in pieces"
         finally:
             if timer is not None:
@@ -115,14 +110,14 @@ class _Session:
         outcome = self._explain(hand, outcome)
         duration_us = (time.monotonic_ns() - started_ns) // 1000
         usage = Usage(
-            started_ms, duration_us, child.gauge.peak(), child.gauge.rest.resident, None, len(self._jobs) == 1
+            started_ms, duration_us, station.gauge.peak(), station.gauge.rest.resident, None, len(self._jobs) == 1
         )
-        child.answer(hand, outcome, usage, spoiled)
+        station.answer(hand, outcome, usage, spoiled)
 
     def _over_budget(self, error: MemoryError, task: AnyTask, hand: wire.Hand) -> Outcome:
         """Only a job that broke the limit by itself is charged; jobs that broke it together are to run alone."""
         if len(self._jobs) == 1 and not self._broken:
-            return self._child.over_budget(error, task, hand)
+            return self._station.over_budget(error, task, hand)
         self._broken = True
         for number, job in self._jobs.items():
             if number != hand.number:

@@ -125,14 +125,14 @@ def _live(app: Oakum, supervisor: int, request: wire.Fork, fds: list[int]) -> No
         set_name("oakum-listener", "oakum listener")
         listen(app, Channel.of(fds[0]))
         return
-    from oakum.run.child import Child
+    from oakum.run.child import live
 
     inbox, line, page, output = fds
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.close(output)
     set_name("oakum-child", "oakum child")
-    Child(app, Channel.of(inbox), Channel.of(line), Page(page)).live()
+    live(app, Channel.of(inbox), Channel.of(line), Page(page))
 
 
 def _wait_for_parent(supervisor: int) -> None:
