@@ -38,7 +38,8 @@ def main() -> None:
     parser.add_argument("--step", nargs=3, metavar=("DATABASE", "CASE", "WHAT"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.step:
-        return step(*args.step, args.rows)
+        step(*args.step, args.rows)
+        return
     with tempfile.TemporaryDirectory(dir=os.environ.get("PURGE_BENCH_DIR")) as directory:
         os.environ["PURGE_BENCH_SQLITE"] = os.path.join(directory, "bench.db")
         print(f"{args.rows:,} rows. Writer: one insert in {WRITE_EVERY * 1000:.0f} ms, its waits in ms")

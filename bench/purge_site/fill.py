@@ -56,7 +56,10 @@ def _fill(model, old: int, young: int, cutoff: datetime, now: datetime) -> None:
         cursor.execute(statement)
         if connection.vendor == "postgresql":
             cursor.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), {old + young + 1})")
-        if connection.vendor == "sqlite":
-            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        else:
-            cursor.execute(f"ANALYZE {'TABLE ' if connection.vendor == 'mysql' else ''}{table}")
+        settle = {
+            "sqlite": ["PRAGMA wal_checkpoint(TRUNCATE)"],
+            "postgresql": [f"VACUUM ANALYZE {table}", "CHECKPOINT"],
+            "mysql": [f"ANALYZE TABLE {table}"],
+        }[connection.vendor]
+        for statement in settle:
+            cursor.execute(statement)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from oakum.errors import UsageError
 from oakum.purge.options import Options
 from oakum.purge.position import Key, Position
 from oakum.purge.target import Batch
 from oakum.purge.trouble import told_apart
+
+_DENSE: Final = 0.8
 
 
 class Rows(Protocol):
@@ -23,6 +25,10 @@ class Rows(Protocol):
     @property
     def shuts_out(self) -> bool:
         """Whether a batch keeps every other writer of the database out."""
+
+    @property
+    def loads(self) -> bool:
+        """Whether a batch brings rows into memory, so that `upto` bounds it by more than its size."""
 
     def count(self) -> int:
         """How many rows match."""
@@ -55,6 +61,7 @@ class KeyRanges:
         self._start = self._position.load() if self._position else None
         self._after: Key | None = self._start
         self._until: Key | None = None
+        self._dense = False
 
     @property
     def label(self) -> str:
@@ -73,14 +80,24 @@ class KeyRanges:
             began = self._clock.monotonic()
             rows = self._rows.delete(self._after, upto)
             locked = self._clock.monotonic() - began
+        self._dense = not self._rows.loads and self._until is None and _is_dense(self._after, upto, rows)
         self._after = upto
         if self._position:
             self._position.save(upto)
         return Batch(rows, locked, shuts_out=self._rows.shuts_out)
 
     def _next(self, size: int) -> Key | None:
+        if self._dense and self._after:
+            return (self._after[0] + size,)  # can't hold more than `size` rows: no need to read them twice
         upto = self._rows.upto(self._after, self._until, size)
         if upto is None and self._start is not None:  # the end, but the walk began in the middle
             self._after, self._until, self._start = None, self._start, None
             upto = self._rows.upto(self._after, self._until, size)
         return upto
+
+
+def _is_dense(after: Key | None, upto: Key, rows: int) -> bool:
+    """Whether (`after`, `upto`], a range of whole numbers, held a row at most of them."""
+    if after is None or len(upto) != 1 or type(upto[0]) is not int:
+        return False
+    return bool(rows >= _DENSE * (upto[0] - after[0]))

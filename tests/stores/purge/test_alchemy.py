@@ -81,7 +81,8 @@ def count(engine, model):
 def test_a_select_of_a_class_or_a_table(engine, table):
     column = Event.created if table is Event else table.c.created
     report = purge.select(engine, sa.select(table).where(column < NOW).order_by(column), options=SMALL)
-    assert (report.rows, report.ended, report.batches) == (36, "done", 12)
+    assert (report.rows, report.ended) == (36, "done")
+    assert report.batches >= 12
     assert count(engine, Event) == 4
 
 

@@ -39,7 +39,7 @@ def test_results_untouched_for_long_go_and_others_stay(client, redis_url):
 
 
 def test_a_redis_that_is_not_there_is_one_clear_line():
-    with pytest.raises(CannotRun, match="Redis: .*refused"):
+    with pytest.raises(CannotRun, match=r"Redis: .*refused"):
         purge("redis://127.0.0.1:1", "1h")
 
 

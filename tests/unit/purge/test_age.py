@@ -37,7 +37,7 @@ def test_the_moment_looks_like_the_sample(sample, expected):
 
 @pytest.mark.parametrize("sample", [17, True, "yesterday", b"2020", 2_460_000.5])
 def test_a_value_that_is_no_time_is_refused(sample):
-    with pytest.raises(UsageError, match="column created holds .*: neither a time nor an epoch number"):
+    with pytest.raises(UsageError, match=r"column created holds .*: neither a time nor an epoch number"):
         cutoff("created", sample, WALL)
 
 

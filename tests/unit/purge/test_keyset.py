@@ -15,8 +15,8 @@ class Numbers:
 
     label, key, shuts_out = "numbers of memory", ("n",), False
 
-    def __init__(self, rows, others=True):
-        self.rows, self.others = set(rows), others
+    def __init__(self, rows, others=True, loads=False):
+        self.rows, self.others, self.loads, self.looks = set(rows), others, loads, 0
 
     def count(self):
         return len(self.rows)
@@ -28,6 +28,7 @@ class Numbers:
         return sorted(n for n in self.rows if (after is None or n > after[0]) and (upto is None or n <= upto[0]))
 
     def upto(self, after, until, size):
+        self.looks += 1
         found = self._between(after, until)[:size]
         return (found[-1],) if found else None
 
@@ -46,10 +47,28 @@ def take(ranges, size):
 
 
 @given(some.sets(some.integers()), some.integers(1, 7))
-def test_every_row_goes_once_in_batches_of_the_size(rows, size):
+def test_every_row_goes_once_in_batches_of_the_size_at_most(rows, size):
     taken = take(KeyRanges(Numbers(rows), Options(clock=FakeClock())), size)
     assert sum(taken) == len(rows)
+    assert max(taken, default=0) <= size
+
+
+@given(some.sets(some.integers()), some.integers(1, 7))
+def test_rows_that_are_loaded_are_always_looked_at_first(rows, size):
+    taken = take(KeyRanges(Numbers(rows, loads=True), Options(clock=FakeClock())), size)
     assert all(count == size for count in taken[:-1])
+
+
+def test_keys_without_gaps_are_not_read_before_they_go():
+    numbers = Numbers(range(1000))
+    assert sum(take(KeyRanges(numbers, Options(clock=FakeClock())), 10)) == 1000
+    assert numbers.looks <= 5
+
+
+def test_a_gap_in_the_keys_is_passed_in_one_look():
+    numbers = Numbers([*range(100), *range(10**12, 10**12 + 100)])
+    assert sum(take(KeyRanges(numbers, Options(clock=FakeClock())), 10)) == 200
+    assert numbers.looks <= 10
 
 
 @given(some.sets(some.integers(0, 50), min_size=2), some.integers(1, 7), some.integers(1, 5))

@@ -9,8 +9,8 @@ def test_a_batch_that_was_quick_is_doubled():
     assert next_size(1000, 1000, 0.001, 0.25, 20_000) == 2000
 
 
-def test_a_batch_aims_at_thirty_percent_of_the_longest_lock():
-    assert next_size(1000, 1000, 0.1, 0.25, 20_000) == 750
+def test_a_batch_aims_at_a_quarter_of_the_longest_lock():
+    assert next_size(1000, 1000, 0.1, 0.25, 20_000) == 625
 
 
 def test_a_slow_batch_is_cut_to_a_quarter_at_most():
@@ -34,7 +34,7 @@ def test_locks_settle_below_the_limit_whatever_the_speed(rows_per_second):
     size = 1000
     for _ in range(12):
         size = next_size(size, size, size / rows_per_second, 0.25, 1_000_000)
-    assert 0.2 * 0.25 < size / rows_per_second <= 0.3 * 0.25
+    assert 0.15 * 0.25 < size / rows_per_second <= 0.25 * 0.25
 
 
 def test_writers_that_are_shut_out_get_a_longer_pause():

@@ -34,6 +34,7 @@ class AlchemyRows:
             raise UsageError("select one table or mapped class, with where() alone; turn a join into a condition")
         mapper: Mapper[Any] | None = sa.inspect(self._entity) if isinstance(self._entity, type) else None
         self.reasons = tuple(_beyond_sql(mapper)) if mapper else ()
+        self.loads = bool(self.reasons)
         self._columns = mapper.primary_key if mapper else tuple(self._entity.primary_key)
         self.key = tuple(column.name for column in self._columns)
         if not self.key:

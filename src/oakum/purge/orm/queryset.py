@@ -39,6 +39,7 @@ class QuerysetRows:
         self.label = f"{self._model._meta.label} of {self._using}"
         self.cascade = cascade_of(self._model, self._using)
         self._overridden = type(queryset).delete is not QuerySet.delete  # soft deletion: it means what it does
+        self.loads = not self.cascade.fast
         self.shuts_out = self._connection.vendor == "sqlite" and self.cascade.fast
         if mode == "fast" and not self.cascade.fast:
             raise UsageError(f"{self.label}: fast mode would lose something: {'; '.join(self.cascade.reasons)}")

@@ -19,6 +19,8 @@ class TableRows:
     old is then not read as a whole.
     """
 
+    loads = False
+
     def __init__(
         self, database: Database, table: Table, conditions: Sequence[Condition], by: str | None = None
     ) -> None:
