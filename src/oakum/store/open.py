@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import os
 from urllib.parse import unquote
 
 from oakum.errors import UsageError
 from oakum.store.base import Store
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str, *, must_exist: bool = False) -> Store:
     """The store that `url` names: `sqlite:///relative.db`, `sqlite:////absolute.db` or `memory://`.
 
-    Nothing is opened yet. Raises UsageError for a URL that names none.
+    Nothing is opened yet. `must_exist` is for those who only want to look: they make no store by looking. Raises
+    UsageError for a URL that names none, and for a store that must exist and does not.
     """
     scheme, separator, rest = url.partition("://")
     if scheme == "sqlite" and separator:
         path = unquote(rest).removeprefix("/")
         if path:
+            if must_exist and not os.path.exists(path):
+                raise UsageError(
+                    f"store: there is no file {os.path.abspath(path)}; a first job makes it, or else name another store"
+                )
             from oakum.store.sqlite.store import SqliteStore
 
             return SqliteStore(path)
         raise UsageError(f"store: {url!r} names no file; write it like 'sqlite:///work.db'")
     if scheme == "memory" and separator:
+        if must_exist:
+            raise UsageError("store: memory:// is seen by the process that made it, and by no other")
         from oakum.store.memory import MemoryStore
 
         return MemoryStore()
