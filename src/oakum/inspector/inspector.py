@@ -1,0 +1,114 @@
+"""Reads a store and acts on it, for people: overview, listings, one job's story, cancel, retry, pause."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from oakum.clock import Clock
+from oakum.errors import StoreError
+from oakum.host.identity import Process, is_gone, myself
+from oakum.inspector.overview import overview, tally_by, worker_row
+from oakum.inspector.story import job_row, job_story
+from oakum.inspector.views import JobPage, JobRow, JobStory, Overview, QueueRow, Tally, WorkerRow
+from oakum.model.ids import id_text
+from oakum.model.job import JobQuery, State
+from oakum.run.options import check_name
+from oakum.store.base import Instant, Store
+from oakum.store.ids import IdSource
+
+AT_ONCE: Final = 1000  # jobs that are cancelled or retried in one transaction
+
+
+class Inspector:
+    """One store, as people see it. All verbs raise StoreError when the store fails."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store, self._clock = store, clock
+        self._ids = IdSource()
+        self._here = myself()
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    def overview(self) -> Overview:
+        """Workers, queues, tasks and warnings. Costs the same however many jobs there are."""
+        store = self._store
+        return overview(
+            self._now().wall_ms, store.durability, self._workers(), store.counts(), store.stats(), store.paused()
+        )
+
+    def jobs(self, query: JobQuery) -> JobPage:
+        """The newest jobs that `query` describes, `query.limit` of them where there are as many."""
+        found: list[JobRow] = []
+        while True:
+            page = self._store.jobs(query)
+            found += [job_row(view) for view in page.jobs]
+            if page.before is None or len(page.jobs) == query.limit:
+                return JobPage(tuple(found), id_text(page.before) if page.before is not None else None)
+            query = msgspec.structs.replace(query, before=page.before, limit=query.limit - len(page.jobs))
+
+    def story(self, id: bytes, *, with_call: bool = False) -> JobStory:
+        """Everything kept of one job; its arguments and its result only `with_call`. Raises StoreError when it is not there."""
+        story = self._store.story(id)
+        if story is None:
+            raise StoreError(
+                f"job {id_text(id)}: not in the store (any more); ended jobs are kept for their result_ttl"
+            )
+        return job_story(story, self._workers() if story.job.state is State.RUNNING else (), with_call=with_call)
+
+    def state(self, id: bytes) -> State | None:
+        """Where a job stands, None when it is not in the store."""
+        found = self._store.outcome(id)
+        return found[0] if found is not None else None
+
+    def count(self, query: JobQuery) -> int:
+        """How many jobs `query` describes, whatever its limit: without a tag at once, with one by looking at each."""
+        if query.tag is not None:
+            return sum(len(ids) for ids in self.ids(query))
+        return sum(
+            count.jobs
+            for count in self._store.counts()
+            if (not query.states or count.state in query.states)
+            and query.task in (None, count.task)
+            and query.queue in (None, count.queue)
+        )
+
+    def ids(self, query: JobQuery) -> Iterator[Sequence[bytes]]:
+        """The ids of all jobs that `query` describes, whatever its limit, in batches for `cancel` and `retry`."""
+        query = msgspec.structs.replace(query, limit=AT_ONCE)
+        while True:
+            page = self._store.jobs(query)
+            if page.jobs:
+                yield [view.id for view in page.jobs]
+            if page.before is None:
+                return
+            query = msgspec.structs.replace(query, before=page.before)
+
+    # -- acting ------------------------------------------------------------------------------------------------------
+
+    def cancel(self, ids: Sequence[bytes]) -> Mapping[bytes, State]:
+        """Cancels waiting jobs at once and asks for it where they run; the state of each after it, without unknown ones."""
+        return self._store.cancel(ids, self._now())
+
+    def retry(self, ids: Sequence[bytes]) -> Mapping[bytes, bytes]:
+        """Inserts a fresh copy of each ended job; old id to new. See `oakum.store.base.Store.retry` for who is left out."""
+        now = self._now()
+        return self._store.retry({old: self._ids.new(now.wall_ms) for old in ids}, now)
+
+    def pause(self, queue: str, paused: bool = True) -> QueueRow:
+        """Stops the handing out of a queue's jobs, or begins again; the queue after it. Raises UsageError for an odd name."""
+        self._store.pause(check_name(queue, "queue"), paused)
+        tallies = tally_by("queue", self._store.counts())
+        return QueueRow(queue, paused, tallies.get(queue, Tally()))
+
+    def _workers(self) -> tuple[WorkerRow, ...]:
+        now_ms = self._now().wall_ms
+        return tuple(
+            worker_row(holder, is_gone(Process(*msgspec.structs.astuple(holder.identity)), self._here), now_ms)
+            for holder in self._store.holders()
+        )
+
+    def _now(self) -> Instant:
+        return Instant.read(self._clock)

@@ -1,0 +1,116 @@
+"""From what a store counts, keeps and hears to one overview of it. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, Literal
+
+from oakum.inspector.views import Overview, QueueRow, Tally, TaskRow, WorkerRow
+from oakum.model.report import decode_report
+from oakum.model.stats import TaskStats
+from oakum.store.base import Count, Holder
+
+SILENT_MS: Final = 10_000  # a worker reports every two seconds
+
+
+def worker_row(holder: Holder, gone: bool | None, now_ms: int) -> WorkerRow:
+    """A worker. `gone` says whether its process has ended, None where that can't be seen from here."""
+    report = decode_report(holder.report) if holder.report else None
+    if gone or holder.fenced:
+        state = "gone"
+    elif report is None:
+        state = "starting"
+    elif now_ms - report.at_ms > SILENT_MS:
+        state = "silent"
+    else:
+        state = report.state
+    return WorkerRow(holder.number, holder.identity.host, holder.identity.pid, state, report)
+
+
+def overview(
+    now_ms: int,
+    durability: str,
+    workers: Sequence[WorkerRow],
+    counts: Sequence[Count],
+    stats: Mapping[str, TaskStats],
+    paused: frozenset[str],
+) -> Overview:
+    """The whole of it. Queues and tasks by name."""
+    limits = _limits(workers)
+    by_queue, by_task = tally_by("queue", counts), tally_by("task", counts)
+    queue_rows = tuple(
+        QueueRow(name, name in paused, by_queue.get(name, Tally())) for name in sorted(by_queue.keys() | paused)
+    )
+    task_rows = tuple(
+        _task_row(name, by_task.get(name, Tally()), stats.get(name, TaskStats()), limits.get(name))
+        for name in sorted(by_task.keys() | stats.keys() | limits.keys())
+    )
+    notes = tuple(_notes(now_ms, workers, queue_rows, task_rows, limits))
+    return Overview(now_ms, durability, tuple(workers), queue_rows, task_rows, notes)
+
+
+def tally_by(what: Literal["queue", "task"], counts: Iterable[Count]) -> dict[str, Tally]:
+    """Counts, added up by state for each queue or each task."""
+    jobs: dict[str, Counter[str]] = {}
+    for count in counts:
+        jobs.setdefault(getattr(count, what), Counter())[count.state.label] += count.jobs
+    return {name: Tally(**by_state) for name, by_state in jobs.items()}
+
+
+def _limits(workers: Iterable[WorkerRow]) -> dict[str, int]:
+    """The least limit in force of each task that a living worker knows."""
+    limits: dict[str, int] = {}
+    for worker in workers:
+        if worker.alive and worker.report is not None:
+            for task, limit in worker.report.limits.items():
+                limits[task] = min(limit, limits.get(task, limit))
+    return limits
+
+
+def _task_row(name: str, jobs: Tally, stats: TaskStats, limit: int | None) -> TaskRow:
+    time, peak = stats.duration, stats.peak
+    return TaskRow(
+        name=name,
+        jobs=jobs,
+        runs=stats.runs,
+        failures=stats.failures,
+        time_p50_us=round(time.quantile(0.5)) if time.count else None,
+        time_p95_us=round(time.quantile(0.95)) if time.count else None,
+        peak_p50=round(peak.quantile(0.5)) if peak.count else None,
+        peak_p95=round(peak.quantile(0.95)) if peak.count else None,
+        peak_max=peak.largest if peak.count else None,
+        retained_per_run=round(stats.retained_per_run) if stats.retained_runs else None,
+        limit=limit,
+    )
+
+
+def _notes(
+    now_ms: int,
+    workers: Sequence[WorkerRow],
+    queues: Sequence[QueueRow],
+    tasks: Sequence[TaskRow],
+    known: Mapping[str, int],
+) -> Iterator[str]:
+    alive = [worker for worker in workers if worker.alive]
+    for worker in workers:
+        if worker.state == "gone":
+            yield f"worker {worker.pid} on {worker.host} is gone; the next worker to look takes its jobs back"
+        elif worker.state == "silent" and worker.report is not None:
+            silence = (now_ms - worker.report.at_ms) // 1000
+            yield f"worker {worker.pid} on {worker.host} has said nothing for {silence:,} s"
+        for note in worker.report.notes if worker.report is not None and worker.alive else ():
+            yield f"worker {worker.pid}: {note}"
+    waiting = sum(queue.jobs.waiting for queue in queues)
+    if waiting and not alive:
+        yield f"no worker runs, and jobs wait ({waiting:,}): start one with `oakum worker MODULE:APP`"
+    if known:
+        for task in tasks:
+            if task.jobs.waiting and task.name not in known:
+                yield f"no running worker knows {task.name}, and jobs of it wait ({task.jobs.waiting:,})"
+    for queue in queues:
+        if queue.jobs.quarantined:
+            yield (
+                f"queue {queue.name}: jobs in quarantine ({queue.jobs.quarantined:,}):"
+                f" `oakum jobs --state quarantined --queue {queue.name}`"
+            )
