@@ -43,7 +43,7 @@ def chunks_of_lines(file: BinaryIO) -> Iterator[list[bytes]]:
     """
     carry = b""
     try:
-        while chunk := file.read(_CHUNK):
+        while chunk := file.read1(_CHUNK):
             lines = (carry + chunk).split(b"\n")
             carry = lines.pop()
             while len(carry) > LONGEST_LINE:

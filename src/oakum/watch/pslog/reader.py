@@ -15,7 +15,7 @@ from oakum.watch.pslog.lines import chunks_of_lines
 
 _EXAMPLES: Final = 5
 _SHOWN: Final = 100  # characters of a bad line
-_TORN_SHARE: Final = 0.5  # of the lines of the sample before: with fewer a sample counts as torn
+_TORN_SHARE: Final = 0.5  # of the processes of the sample before: with fewer a sample counts as torn
 _LONGEST_TIME_LINE: Final = 80
 _PADDING: Final = b"\0 \t\r"  # file systems fill what a crash cut off with zeros
 _RULE: Final = b"====="  # what a header line begins with; in the middle of a line, the line before it was cut
@@ -30,7 +30,7 @@ class Sample(NamedTuple):
     time_s: float
     layout: Layout
     rows: list[list[bytes]]
-    line: int  # the number of its last line
+    line: int  # where in the log its time stands
 
 
 @dataclass(slots=True)
@@ -56,8 +56,9 @@ class LogReader:
         self._file = file
         self._layout = USUAL
         self._time_s: float | None = None
+        self._line = 0
         self._rows: list[list[bytes]] = []
-        self._rows_before = 0
+        self._processes_before = 0
         self._cut = False  # whether the newest line made no sense: if a sample ends with it, it is torn
 
     def samples(self) -> Iterator[Sample]:
@@ -76,6 +77,8 @@ class LogReader:
                 pid, splits = self._layout.pid, self._layout.splits
         if line:  # a log that ends well ends with a newline
             self._cut = True
+        else:
+            self.lines -= 1
         if (sample := self._finish()) is not None:
             yield sample
 
@@ -88,7 +91,7 @@ class LogReader:
                 self.bad.add(self.lines, "cut off by the next sample", before)
                 self._cut = True
             sample = self._finish()
-            self._time_s = time_s
+            self._time_s, self._line = time_s, self.lines
             return sample
         words = line.split(None, self._layout.splits)
         if columns := layout(line):
@@ -103,17 +106,18 @@ class LogReader:
     def _finish(self) -> Sample | None:
         """Ends the sample that is being read. Torn is what ends in the middle of a line, or far too early."""
         rows, self._rows = self._rows, []
-        torn = self._cut or len(rows) < _TORN_SHARE * self._rows_before
+        processes = len({words[self._layout.pid] for words in rows})  # not rows: a listing may stand there twice
+        torn = self._cut or processes < _TORN_SHARE * self._processes_before
         self._cut = False
         if self._time_s is None:
             if rows:
                 self.bad.add(self.lines, "processes before the first time", b" ".join(rows[0]))
             return None
-        self._rows_before = len(rows)
+        self._processes_before = processes
         if torn or not rows:
             self.torn += 1
             return None
-        return Sample(self._time_s, self._layout, rows, self.lines)
+        return Sample(self._time_s, self._layout, rows, self._line)
 
 
 def _moment(line: bytes) -> float | None:

@@ -96,7 +96,7 @@ class Tracker:
                 ppid = UNKNOWN if layout.ppid is None else int(words[layout.ppid])
                 int(words[layout.rss])
             except ValueError:
-                self._bad.add(sample.line, "a number is damaged", b" ".join(words))
+                self._bad.add(sample.line, "a number is damaged, in the sample that begins here", b" ".join(words))
                 continue
             user = "" if layout.user is None else words[layout.user].decode("utf-8", "replace")
             comm, args = command(layout, words[-1])
