@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Final
 
 from oakum.errors import UsageError
 from oakum.units import format_duration, format_size, parse_size
 
 if TYPE_CHECKING:
     from oakum.watch.importing import Imported
+    from oakum.watch.pslog.lines import Log
 
 _SAY_EVERY_S: Final = 10.0
 
@@ -81,7 +82,7 @@ def _local(time_s: float) -> str:
 
 
 @contextmanager
-def _progress(name: str, file: BinaryIO) -> Iterator[Callable[[int], None]]:
+def _progress(name: str, file: Log) -> Iterator[Callable[[int], None]]:
     """A bar on a terminal, a line now and then elsewhere."""
     if not sys.stderr.isatty():
         yield _Lines(name).tell

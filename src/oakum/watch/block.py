@@ -50,6 +50,11 @@ class OpenBlock:
     def tick(self, time_s: float) -> int:
         """Begins the next tick and returns its number. Times must ascend."""
         self.times_ms.append(round(time_s * 1000))
+        return self.newest
+
+    @property
+    def newest(self) -> int:
+        """The number of the tick that was begun last."""
         return len(self.times_ms) - 1
 
     def table(self, table: Table) -> OpenTable:

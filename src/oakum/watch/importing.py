@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Final
+from typing import Final
 
 from oakum.errors import UsageError
 from oakum.watch.archive import Archive
 from oakum.watch.history import UNKNOWN
+from oakum.watch.pslog.lines import Log
 from oakum.watch.pslog.reader import BadLines, LogReader, Sample
 from oakum.watch.pslog.tracker import Tick, Tracker
 from oakum.watch.tables import PROCESSES
@@ -36,7 +37,7 @@ class Imported:
     step_s: int = 0
 
 
-def import_log(file: BinaryIO, archive: Archive, progress: Callable[[int], None] = lambda _lines: None) -> Imported:
+def import_log(file: Log, archive: Archive, progress: Callable[[int], None] = lambda _lines: None) -> Imported:
     """Reads `file` to its end. `progress` is told the lines read so far after each sample.
 
     Raises UsageError where nothing in the file tells a time or lists a process. Memory does not depend on its length.
@@ -71,7 +72,7 @@ def _write(tick: Tick, tracker: Tracker, step_s: int, archive: Archive) -> None:
     nothing = [UNKNOWN] * len(tick.entities)
     given = {"rss": tick.rss, "cpu_ms": tick.cpu_ms or nothing, "state": tick.state or nothing}
     columns = [given.get(column.name, nothing) for column in PROCESSES.columns]
-    block.table(PROCESSES).extend(len(block.times_ms) - 1, tick.entities, columns)
+    block.table(PROCESSES).extend(block.newest, tick.entities, columns)
     archive.commit()
 
 

@@ -64,7 +64,7 @@ class Recorder:
             self._archive.commit()
         except OSError as error:
             self._say_once(
-                f"{self._archive.directory}: {error.strerror}; samples are lost until it can be written again"
+                f"{self._archive.directory}: {error.strerror}; until it can be written again, samples are in memory only"
             )
         else:
             self._say_once("")
@@ -114,7 +114,7 @@ def _put(reading: Reading, block: OpenBlock) -> None:
         else cast(Sequence[int], values)
         for column, values in zip(reading.table.columns, reading.columns, strict=True)
     ]
-    block.table(reading.table).extend(len(block.times_ms) - 1, reading.entities, columns)
+    block.table(reading.table).extend(block.newest, reading.entities, columns)
 
 
 @contextmanager

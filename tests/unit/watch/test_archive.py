@@ -33,7 +33,7 @@ def entity(pid: int, args: str = "") -> Entity:
 def sample(archive: Archive, time_s: float, sizes: dict[int, int], step_s: int = 60, boot: str = "boot") -> None:
     block = archive.begin(boot, START - 1000, step_s, time_s)
     for pid, rss in sizes.items():
-        block.table(PROCESSES).add(len(block.times_ms) - 1, entity(pid), (rss, *REST))
+        block.table(PROCESSES).add(block.newest, entity(pid), (rss, *REST))
     archive.commit()
 
 

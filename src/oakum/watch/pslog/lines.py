@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
-from typing import BinaryIO, Final, cast
+from typing import Final, Protocol, cast
 
 from oakum.errors import CannotRun, UsageError
 from oakum.units import KIB, MIB
@@ -18,12 +18,19 @@ BROKEN_OFF: Final = b"(the compressed file breaks off here)"
 _GZIP: Final = b"\x1f\x8b"
 
 
+class Log(Protocol):
+    """What a log is read from: a file, a pipe, a compressed file."""
+
+    def read1(self, size: int, /) -> bytes: ...
+    def fileno(self) -> int: ...
+
+
 @contextmanager
-def open_log(path: str) -> Iterator[BinaryIO]:
+def open_log(path: str) -> Iterator[Log]:
     """The file's bytes, unpacked where it is gzip; "-" is standard input. Raises UsageError, CannotRun."""
     with _open(path) as file:
         packed = file.peek(len(_GZIP)).startswith(_GZIP)
-        yield cast(BinaryIO, gzip.GzipFile(fileobj=file)) if packed else file
+        yield gzip.GzipFile(fileobj=file) if packed else file
 
 
 def _open(path: str) -> BufferedReader:
@@ -35,7 +42,7 @@ def _open(path: str) -> BufferedReader:
         raise CannotRun(f"{path}: {error.strerror}") from error
 
 
-def chunks_of_lines(file: BinaryIO) -> Iterator[list[bytes]]:
+def chunks_of_lines(file: Log) -> Iterator[list[bytes]]:
     """Lists of whole lines without their ends, about a mebibyte at a time.
 
     The last list holds what follows the last newline: b"" where the log ends as it should. A line longer than

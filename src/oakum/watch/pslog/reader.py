@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import BinaryIO, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from oakum.watch.pslog.layout import USUAL, Layout, layout
-from oakum.watch.pslog.lines import chunks_of_lines
+from oakum.watch.pslog.lines import Log, chunks_of_lines
 
 _EXAMPLES: Final = 5
 _SHOWN: Final = 100  # characters of a bad line
@@ -49,7 +49,7 @@ class BadLines:
 class LogReader:
     """Reads one log. Iterate over `samples`; the other attributes count what came by."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: Log) -> None:
         self.lines = 0
         self.torn = 0
         self.bad = BadLines()

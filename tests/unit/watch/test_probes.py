@@ -1,0 +1,184 @@
+"""The recorder's own probes, on a made-up /proc and made-up control groups."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.support.fake_proc import PAGES_PER_MIB, FakeProc
+
+from oakum.host.procfs import ProcFs
+from oakum.watch.history import UNKNOWN
+from oakum.watch.probe import Probe, Reading
+from oakum.watch.probes.cgroups import CgroupProbe
+from oakum.watch.probes.machine import HostProbe
+from oakum.watch.probes.processes import ProcessProbe
+
+NOW = 1_767_225_600.0
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def proc(tmp_path: Path) -> FakeProc:
+    proc = FakeProc(tmp_path / "proc")
+    proc.process(1, comm="init", args="/sbin/init", start=10, uid=0)
+    return proc
+
+
+def look(probe: Probe, now_s: float = NOW) -> dict[str, dict[str, int | str]]:
+    """The figures of one look, by the entity's last telling label."""
+    found: dict[str, dict[str, int | str]] = {}
+    for reading in probe.read(now_s):
+        names = [column.name for column in reading.table.columns]
+        for entity, *values in zip(reading.entities, *reading.columns, strict=True):
+            name = entity.labels[2] if reading.table.name == "processes" else entity.labels[0]
+            found[name] = dict(zip(names, values, strict=True))
+    return found
+
+
+def entities(probe: ProcessProbe) -> dict[int, tuple[tuple[int, ...], tuple[str, ...]]]:
+    (reading,) = probe.read(NOW)
+    assert isinstance(reading, Reading)
+    return {entity.numbers[0]: (entity.numbers, entity.labels) for entity in reading.entities}
+
+
+class TestProcesses:
+    def test_a_process_with_its_figures(self, proc: FakeProc) -> None:
+        proc.process(7, comm="python", args="python\0web.py", start=4242, rss_pages=100, cpu_ticks=31, threads=3, fds=5)
+        probe = ProcessProbe(ProcFs(str(proc.root)))
+        figures = look(probe)["python web.py"]
+        assert figures["rss"] == 100 * MIB // PAGES_PER_MIB
+        assert (figures["cpu_ms"], figures["threads"], figures["fds"], figures["wchan"]) == (310, 3, 5, "do_poll")
+        assert (figures["state"], figures["pss"]) == (ord("S"), UNKNOWN)
+        assert entities(probe)[7] == ((7, 4242, 1), ("root", "python", "python web.py", "/app"))
+
+    def test_a_number_used_again_is_another_process(self, proc: FakeProc) -> None:
+        probe = ProcessProbe(ProcFs(str(proc.root)))
+        proc.process(7, args="one", start=5000)
+        assert entities(probe)[7][0] == (7, 5000, 1)
+        proc.process(7, args="two", start=6000)
+        assert entities(probe)[7] == ((7, 6000, 1), ("root", "python", "two", "/app"))
+
+    def test_between_fork_and_exec_a_child_looks_like_its_parent(self, proc: FakeProc) -> None:
+        probe = ProcessProbe(ProcFs(str(proc.root)))
+        proc.process(7, comm="cron", args="cron")
+        assert entities(probe)[7][1][2] == "cron"
+        proc.process(7, comm="cron", args="sh\0-c\0job")  # the same name, but it is looked at a second time
+        assert entities(probe)[7][1][2] == "sh -c job"
+        proc.process(7, comm="python", args="python\0job.py")
+        assert entities(probe)[7][1][1:3] == ("python", "python job.py")
+
+    def test_a_title_that_changes_all_the_time_makes_no_new_process(self, proc: FakeProc) -> None:
+        probe = ProcessProbe(ProcFs(str(proc.root)))
+        proc.process(7, comm="postgres", args="postgres: idle")
+        seen = [entities(probe)[7], entities(probe)[7]]
+        proc.process(7, comm="postgres", args="postgres: SELECT")
+        assert entities(probe)[7] == seen[1]
+
+    def test_kernel_threads_go_by_their_steady_name(self, proc: FakeProc) -> None:
+        probe = ProcessProbe(ProcFs(str(proc.root)))
+        proc.process(9, comm="kworker/0:1-events", args="", ppid=2)
+        assert entities(probe)[9][1][1:3] == ("kworker/0:1", "[kworker/0:1]")
+
+    def test_an_idle_process_is_seldom_asked_where_it_waits(self, proc: FakeProc) -> None:
+        probe = ProcessProbe(ProcFs(str(proc.root)))
+        proc.process(7, args="web", wchan="do_poll", cpu_ticks=5)
+        look(probe)
+        proc.process(7, args="web", wchan="wait_woken", cpu_ticks=5)
+        turns = [look(probe)["web"]["wchan"] for _ in range(8)]
+        assert turns[-1] == "wait_woken"
+        assert turns.count("do_poll") > 0
+        proc.process(7, args="web", wchan="futex", cpu_ticks=6)
+        assert look(probe)["web"]["wchan"] == "futex"
+
+    def test_pss_is_read_of_what_grew_most_and_seldom(self, proc: FakeProc) -> None:
+        probe = ProcessProbe(ProcFs(str(proc.root)), pss_every_s=600)
+        for pid in range(10, 20):
+            proc.process(pid, args=f"p{pid}", rss_pages=100)
+        look(probe, NOW)
+        for pid in range(10, 20):
+            proc.process(pid, args=f"p{pid}", rss_pages=100 + pid)
+        assert {name for name, figures in look(probe, NOW + 60).items() if figures["pss"] != UNKNOWN} == set()
+        found = look(probe, NOW + 600)
+        assert {name for name, figures in found.items() if figures["pss"] != UNKNOWN} == {
+            f"p{pid}" for pid in range(15, 20)
+        }
+        assert found["p19"]["pss"] == 119 * 2 * 1024
+        assert all(figures["pss"] == UNKNOWN for figures in look(probe, NOW + 660).values())
+
+    def test_what_may_not_be_seen_is_said(self, proc: FakeProc) -> None:
+        probe = ProcessProbe(ProcFs(str(proc.root)))
+        proc.process(7)
+        look(probe)
+        assert list(probe.notes()) == []
+        proc.hide_fds(7)
+        proc.end(1)
+        assert look(probe)["python app.py"]["fds"] == UNKNOWN
+        hidden, files = probe.notes()
+        assert "hidepid" in hidden
+        assert "as root" in files
+
+    def test_it_forgets_what_has_ended(self, proc: FakeProc) -> None:
+        probe = ProcessProbe(ProcFs(str(proc.root)))
+        for pid in range(100, 150):
+            proc.process(pid)
+            look(probe)
+            proc.end(pid)
+        look(probe)
+        assert list(probe._seen) == [1]
+
+
+def test_the_host(proc: FakeProc) -> None:
+    probe = HostProbe(ProcFs(str(proc.root)))
+    figures = look(probe)["host"]
+    assert (figures["mem_available"], figures["oom_kills"], figures["processes"]) == (1_500_000 * 1024, 3, 1)
+    assert list(probe.notes()) == []
+    (proc.root / "pressure" / "memory").unlink()
+    assert look(probe)["host"]["psi_memory_some_us"] == UNKNOWN
+    assert list(probe.notes()) == ["this kernel does not tell psi_memory_some_us, psi_memory_full_us"]
+
+
+class TestCgroups:
+    def group(self, directory: Path, **files: str) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (directory / name.replace("_", ".", 1)).write_text(text)
+
+    def test_version_2(self, tmp_path: Path) -> None:
+        self.group(tmp_path, memory_current="99\n")
+        events = "low 0\nhigh 0\nmax 7\noom 2\noom_kill 2\n"
+        self.group(tmp_path / "web", memory_max=f"{512 * MIB}\n", memory_current="40960\n", memory_events=events)
+        self.group(tmp_path / "free", memory_max="max\n", memory_current="1\n")
+        probe = CgroupProbe(str(tmp_path))
+        assert look(probe) == {"/web": {"limit": 512 * MIB, "current": 40960, "peak": UNKNOWN, "oom_kills": 2}}
+        assert list(probe.notes()) == []
+
+    def test_version_1(self, tmp_path: Path) -> None:
+        files = {"limit_in_bytes": f"{64 * MIB}\n", "usage_in_bytes": "8192\n", "max_usage_in_bytes": "16384\n"}
+        files["oom_control"] = "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n"
+        for name, text in files.items():
+            self.group(tmp_path / "memory" / "web", **{f"memory_{name}": text})
+        self.group(tmp_path / "memory", memory_limit_in_bytes="9223372036854771712\n", memory_usage_in_bytes="1\n")
+        figures = {"limit": 64 * MIB, "current": 8192, "peak": 16384, "oom_kills": 1}
+        assert look(CgroupProbe(str(tmp_path))) == {"/web": figures}
+
+    def test_a_group_that_goes_away_leaves_no_row(self, tmp_path: Path) -> None:
+        self.group(tmp_path / "web", memory_max="4096\n", memory_current="4096\n")
+        probe = CgroupProbe(str(tmp_path))
+        assert len(look(probe)) == 1
+        (tmp_path / "web" / "memory.current").unlink()
+        assert look(probe) == {}
+
+    def test_it_looks_for_new_groups_now_and_then(self, tmp_path: Path) -> None:
+        probe = CgroupProbe(str(tmp_path))
+        assert look(probe, NOW) == {}
+        self.group(tmp_path / "web", memory_max="4096\n", memory_current="4096\n")
+        assert look(probe, NOW + 60) == {}
+        assert len(look(probe, NOW + 300)) == 1
+
+    def test_there_are_never_too_many(self, tmp_path: Path) -> None:
+        for number in range(70):
+            self.group(tmp_path / f"g{number}", memory_max="4096\n", memory_current="4096\n")
+        probe = CgroupProbe(str(tmp_path))
+        assert len(look(probe)) == 64
+        assert "first 64" in next(iter(probe.notes()))
