@@ -7,7 +7,10 @@ from typing import Final
 
 from msgspec import Struct
 
+from oakum.errors import UsageError
+
 DEFAULT_QUEUE: Final = "default"
+LARGEST_PAGE: Final = 10_000
 
 
 class State(IntEnum):
@@ -112,7 +115,10 @@ class JobView(Struct, frozen=True):
 
 
 class JobQuery(Struct, frozen=True):
-    """Which jobs a listing wants, newest first. `before` pages on: only jobs older than that id."""
+    """Which jobs a listing wants, newest first. `before` pages on: only jobs older than that id.
+
+    Raises UsageError for a `limit` that is not between 1 and `LARGEST_PAGE`.
+    """
 
     states: tuple[State, ...] = ()
     task: str | None = None
@@ -120,3 +126,7 @@ class JobQuery(Struct, frozen=True):
     tag: str | None = None
     before: bytes | None = None
     limit: int = 100
+
+    def __post_init__(self) -> None:
+        if not 0 < self.limit <= LARGEST_PAGE:
+            raise UsageError(f"limit: {self.limit} is not between 1 and {LARGEST_PAGE}; page on with `before`")

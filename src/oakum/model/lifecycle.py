@@ -23,19 +23,21 @@ from oakum.model.outcome import (
     encode_record,
 )
 from oakum.model.retry import NEVER, RetryRule
-from oakum.model.task import TaskSpec
+from oakum.model.task import DEFAULT_RESULT_TTL_S, TaskSpec
 
 LARGEST_OVER: Final = 3  # starts over budget: as limited, with twice the limit, alone at the ceiling; then quarantine
 CRASH_DELAY_S: Final = 1.0
 SUSPECT_DELAY_S: Final = 10.0
+STARTS_KEPT: Final = 20  # of a job's story, with what they printed
+KEYS_KEPT_MS: Final = 86_400_000  # an idempotency key outlives its job by a day
 
 
 class Settlement(Struct, frozen=True, gc=False):
     """One job's next state, for the store to write: the only way in which a started job changes.
 
-    `ref` and `token` are the fence. Times are wall milliseconds; `run_at_ms` 0 keeps the job's place in its queue. `record` is what is known of this start; `story` says
-    to keep it among the job's earlier starts too. `log` is what the job printed; `follow` are jobs to be inserted in
-    the same commit.
+    `ref` and `token` are the fence. Times are wall milliseconds; `run_at_ms` 0 keeps the job's place in its queue.
+    `record` is what is known of this start; `story` says to keep it among the job's earlier starts too. `log` is what
+    the job printed; `follow` are jobs to be inserted in the same commit.
     """
 
     ref: int
@@ -54,6 +56,19 @@ class Settlement(Struct, frozen=True, gc=False):
     story: bool = False
     log: bytes | None = None
     follow: tuple[NewJob, ...] = ()
+
+
+class Ending(Struct, frozen=True):
+    """How a waiting job ends: its state, its record, and for how many milliseconds it is kept."""
+
+    state: State
+    record: bytes
+    kept_ms: int = int(DEFAULT_RESULT_TTL_S * 1000)
+
+
+EXPIRED: Final = Ending(State.EXPIRED, encode_record(Record(0, Expired())))
+CANCELLED: Final = Ending(State.CANCELLED, encode_record(Record(0, Cancelled("before it started"))))
+NOT_AGAIN: Final = Ending(State.CANCELLED, encode_record(Record(0, Cancelled("before it could start again"))))
 
 
 def settle(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from typing import Final
 
@@ -30,9 +31,9 @@ class Ballast:
         fd = self._directory.open(_NAME)
         try:
             os.posix_fallocate(fd, 0, SIZE)
-        except OSError:
+        except OSError as error:
             self.give_up()  # a part of it would only take room
-            return False
+            return error.errno not in (errno.ENOSPC, errno.EDQUOT)  # a file system that can't do this does without
         finally:
             os.close(fd)
         return True

@@ -1,7 +1,7 @@
 """How a process tells the others that the file has changed: an empty datagram to each that listens.
 
-A listener binds a socket in the store's own directory, which has the database's owner and mode; there is nothing to read
-in a ring and nothing to forge but a needless look. Linux only (paths longer than 107 bytes go through /proc/self/fd);
+A listener binds a socket in the store's own directory, with the database's owner and mode; there is nothing to read in a
+ring and nothing to forge but a needless look. Linux only (paths longer than 107 bytes go through /proc/self/fd);
 elsewhere nobody listens and everybody polls.
 """
 
@@ -13,72 +13,98 @@ import os
 import select
 import socket
 import sys
+import time
 from typing import Final
 
 from oakum.store.base import Topic
+from oakum.store.sqlite.directory import Directory
 
 _SUPPORTED: Final = sys.platform == "linux"
 _GONE: Final = (errno.ECONNREFUSED, errno.ENOENT)
+_SETTLED_NS: Final = 50_000_000  # a directory's time moves in ticks: a younger one may be that of two changes
 
 
 class BellTower:
     """The listening sockets of one store directory: rings them all, and remembers who they are until that changes."""
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: Directory) -> None:
         self._directory = directory
-        self._fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) if _SUPPORTED else -1
+        self._fd = os.open(directory.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) if _SUPPORTED else -1
+        self._out = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) if _SUPPORTED else None
         self._seen_ns = -1
         self._names: dict[str, list[str]] = {}
-        self._out = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) if _SUPPORTED else None
-        self._made = 0
+        self._listeners: list[Listener] = []
 
     def ring(self, topic: Topic, but: str = "") -> None:
         """Rings every listener of a topic but one. A listener whose buffer is full has been rung already."""
         if self._out is None:
             return
-        changed = os.stat(self._fd).st_mtime_ns
-        if changed != self._seen_ns:
+        with contextlib.suppress(OSError):  # the change is made: whoever was not told of it will look by himself
             self._look()
-            self._seen_ns = changed
-        for name in self._names.get(topic, ()):
-            if name == but:
-                continue
-            try:
-                self._out.sendto(b"", self.path(name))
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                if error.errno in _GONE:  # its process died without closing it
-                    with contextlib.suppress(OSError):
-                        os.unlink(name, dir_fd=self._fd)
+            for name in self._names.get(topic, ()):
+                if name != but:
+                    self._send(self._out, name)
 
     def listen(self, topic: Topic) -> Listener:
         """A new listener of a topic."""
-        self._made += 1
-        return Listener(self, f"{topic}.{os.getpid()}.{self._made}" if _SUPPORTED else "")
+        # A pid alone is no name: the processes of two containers may share a directory and their numbers.
+        listener = Listener(self, f"{topic}.{os.getpid()}.{os.urandom(6).hex()}")
+        self._listeners.append(listener)
+        return listener
 
-    def path(self, name: str) -> str:
-        """A path of a bell that is short enough for a socket address."""
-        return f"/proc/self/fd/{self._fd}/{name}"
+    def bind(self, name: str) -> socket.socket | None:
+        """A socket of that name, None where nobody can listen."""
+        if not _SUPPORTED:
+            return None
+        bell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        try:
+            bell.bind(self._address(name))
+            self._directory.share(name)
+        except OSError:
+            bell.close()
+            return None
+        return bell
 
-    def remove(self, name: str) -> None:
-        """Takes a bell away."""
-        with contextlib.suppress(OSError):
-            os.unlink(name, dir_fd=self._fd)
+    def forget(self, listener: Listener) -> None:
+        """Takes a bell down."""
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+            self._unlink(listener.name)
 
     def close(self) -> None:
-        """Lets go of the directory."""
+        """Ends all bells and lets go of the directory."""
+        for listener in list(self._listeners):
+            listener.close()
         if self._out is not None:
             self._out.close()
             self._out = None
             os.close(self._fd)
 
     def _look(self) -> None:
-        self._names = {}
+        changed = os.stat(self._fd).st_mtime_ns
+        if changed == self._seen_ns:
+            return
+        names: dict[str, list[str]] = {}
         for name in os.listdir(self._fd):
-            topic, dot, _ = name.partition(".")
-            if dot and topic in ("work", "results"):
-                self._names.setdefault(topic, []).append(name)
+            names.setdefault(name.partition(".")[0], []).append(name)
+        self._names = names
+        self._seen_ns = changed if time.time_ns() - changed > _SETTLED_NS else -1
+
+    def _send(self, out: socket.socket, name: str) -> None:
+        try:
+            out.sendto(b"", self._address(name))
+        except BlockingIOError:
+            return
+        except OSError as error:
+            if error.errno in _GONE:  # its process died without taking it down
+                self._unlink(name)
+
+    def _address(self, name: str) -> str:
+        return f"/proc/self/fd/{self._fd}/{name}"
+
+    def _unlink(self, name: str) -> None:
+        with contextlib.suppress(OSError):
+            os.unlink(name, dir_fd=self._fd)
 
 
 class Listener:
@@ -88,17 +114,16 @@ class Listener:
         self.name = name
         self._tower = tower
         self._pid = os.getpid()
-        self._socket: socket.socket | None = None
-        if name:
-            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-            tower.remove(name)
-            self._socket.bind(tower.path(name))
+        self._socket = tower.bind(name)
 
     def fileno(self) -> int:
         return self._socket.fileno() if self._socket is not None else -1
 
     def wait(self, timeout: float) -> bool:
-        ready = select.select([self._socket] if self._socket is not None else [], [], [], max(0.0, timeout))[0]
+        poll = select.poll()  # select() knows only the first 1,024 descriptors
+        if self._socket is not None:
+            poll.register(self._socket, select.POLLIN)
+        ready = poll.poll(max(0.0, timeout) * 1000)
         self.drain()
         return bool(ready)
 
@@ -113,5 +138,5 @@ class Listener:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
-            if self._pid == os.getpid():
-                self._tower.remove(self.name)
+            if self._pid == os.getpid():  # one that a fork carried over is its parent's
+                self._tower.forget(self)

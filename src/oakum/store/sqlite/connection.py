@@ -1,11 +1,9 @@
-"""One process's connection to the file: opened late, never carried across a fork, one writer at a time, fair to others."""
+"""One process's connection to the file: opened late, closed before a fork, one writer at a time, fair to others."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import stat
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Literal
@@ -14,147 +12,151 @@ import apsw
 
 from oakum.errors import NotAStore, StoreError, StoreFull
 from oakum.store.sqlite import schema
+from oakum.store.sqlite.ballast import Ballast
 from oakum.store.sqlite.bell import BellTower
+from oakum.store.sqlite.directory import Directory
+from oakum.store.sqlite.filesystem import refuse_network
+from oakum.store.sqlite.turnstile import Turnstile
 
 Sync = Literal["FULL", "NORMAL"]
 
-_BUSY_MS: Final = 10_000  # only foreign tools are waited for here: Oakum's own writers queue at the lock file
+_BUSY_MS: Final = 10_000  # only foreign tools are waited for here: Oakum's own writers queue at the turnstile
 _CHECKPOINT_PAGES: Final = 4_000
 _WAL_LIMIT: Final = 64 * 1024 * 1024
-_FULL: Final = "the disk is full; free some room there, nothing was lost"
-_LEAKED: Final[list[Any]] = []
-"""Connections that a fork carried into this process: closing one would drop the parent's locks, so they are kept."""
+
+
+class Undecided(StoreError):
+    """The disk failed in the commit itself: it may have happened, or not. Doing it again tells."""
 
 
 class Connection:
-    """The file, its directory of locks and bells, and the one connection of this process."""
+    """The file, the directory beside it, and the one connection of this process. Closed, it opens again when it is used."""
 
     def __init__(self, path: str) -> None:
         self.path = os.path.abspath(path)
-        self.directory = f"{self.path}-oakum"
+        self.directory = Directory(self.path)
+        self.ballast = Ballast(self.directory)
         self._lock = threading.RLock()
-        self._pid = -1
+        self._db: apsw.Connection | None = None
+        self._pid = 0
         self._sync: Sync = "FULL"
-        self._db: apsw.Connection
-        self._turn = self._hold = -1
-        self._tower: BellTower
-
-    def ready(self) -> apsw.Connection:
-        """The connection of this very process; the caller holds `lock()`."""
-        if self._pid != os.getpid():
-            self._open()
-        return self._db
+        self._turnstile: Turnstile
+        self._tower: BellTower | None = None
 
     @property
     def tower(self) -> BellTower:
         """The bells of this file."""
-        with self._lock:
-            self.ready()
+        with self._lock, _translated(self.path):
+            if self._tower is None:
+                self._ready()
+                self._tower = BellTower(self.directory)
             return self._tower
 
     @contextlib.contextmanager
     def read(self) -> Iterator[apsw.Connection]:
         """The connection, for short reads."""
-        with self._lock, translated(self.path):
-            yield self.ready()
+        with self._lock, _translated(self.path):
+            yield self._ready()
 
     @contextlib.contextmanager
     def write(self, sync: Sync) -> Iterator[apsw.Connection]:
         """A write transaction: committed at the end, rolled back on any exception.
 
-        With "FULL" the commit is on the disk when it returns; with "NORMAL" it survives this process but not a power cut.
+        With "FULL" the commit is on the disk when it returns; with "NORMAL" it survives this process but not a power
+        cut. Raises Undecided when the disk fails in the commit.
         """
-        with self._lock, translated(self.path):
-            db = self.ready()
-            self._acquire()
+        with self._lock, _translated(self.path):
+            db = self._ready()
             try:
-                if sync != self._sync:
-                    db.execute(f"PRAGMA synchronous = {sync}")
-                    self._sync = sync
-                db.execute("BEGIN IMMEDIATE")
-                try:
-                    yield db
-                    db.execute("COMMIT")
-                except BaseException:
-                    if db.in_transaction:
-                        db.execute("ROLLBACK")
-                    raise
-            finally:
-                fcntl.flock(self._hold, fcntl.LOCK_UN)
+                with self._turnstile:
+                    if sync != self._sync:
+                        db.execute(f"PRAGMA synchronous = {sync}")
+                        self._sync = sync
+                    db.execute("BEGIN IMMEDIATE")
+                    try:
+                        yield db
+                        self._commit(db)
+                    finally:
+                        if db.in_transaction:
+                            db.execute("ROLLBACK")
+            except Undecided:
+                self.rest()  # what this connection believes of the file is no longer to be trusted
+                raise
 
-    def reopen(self) -> None:
-        """Drops the connection after an input/output error, whose outcome only a fresh one can tell."""
+    def _commit(self, db: apsw.Connection) -> None:
+        try:
+            db.execute("COMMIT")
+        except apsw.IOError as error:
+            raise Undecided(f"{self.path}: the disk failed in a commit ({error})") from error
+
+    def restart_log(self) -> None:
+        """Moves the log into the file where it can, so that the next writes take its place on the disk instead of more."""
+        with self._lock, _translated(self.path):
+            db = self._ready()
+            with self._turnstile, contextlib.suppress(apsw.Error):
+                db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
+
+    def before_fork(self) -> None:
+        """Lets go of all that two processes must not share, until `after_fork`.
+
+        SQLite keeps its locks by process and file: a connection opened beside an inherited one would take none, and
+        what it commits would be lost when the parent's closes.
+        """
+        self._lock.acquire()
+        self.rest()
+
+    def after_fork(self) -> None:
+        """Goes on in the parent, and afresh in the child."""
+        self._lock.release()
+
+    def rest(self) -> None:
+        """Closes the file, but not the bells."""
         with self._lock:
-            self.close()
+            if self._db is not None:
+                self._db.close()
+                self._db = None
+                self._turnstile.close()
 
     def close(self) -> None:
-        """Closes what this process opened."""
+        """Closes the file and ends the bells."""
         with self._lock:
-            if self._pid == os.getpid():
-                self._db.close()
-                os.close(self._turn)
-                os.close(self._hold)
+            self.rest()
+            if self._tower is not None:
                 self._tower.close()
-            self._pid = -1
+                self._tower = None
 
-    def _acquire(self) -> None:
-        # Two locks make a turnstile: whoever waits for `hold` keeps the others, a busy worker among them, behind `turn`.
-        # SQLite's own waiting sleeps and retries, and a producer beside a saturated worker would starve.
-        fcntl.flock(self._turn, fcntl.LOCK_EX)
-        try:
-            fcntl.flock(self._hold, fcntl.LOCK_EX)
-        finally:
-            fcntl.flock(self._turn, fcntl.LOCK_UN)
-
-    def _open(self) -> None:
-        if self._pid != -1:  # a fork brought us here
-            _LEAKED.append((self._db, self._tower))
-            self._lock = threading.RLock()
-        with translated(self.path):
-            db = apsw.Connection(self.path)
+    def _ready(self) -> apsw.Connection:
+        if self._db is None:
             try:
-                db.set_busy_timeout(_BUSY_MS)
-                db.execute("PRAGMA journal_mode = WAL")
-                db.execute("PRAGMA synchronous = FULL")
-                db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-                db.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT}")
-                self._make_directory()
-                self._turn, self._hold = self._lock_file("turn"), self._lock_file("hold")
-                if not schema.is_current(db):
-                    self._migrate(db)
-            except BaseException:
-                db.close()
-                raise
-        self._db, self._sync, self._pid = db, "FULL", os.getpid()
-        self._tower = BellTower(self.directory)
+                self._db = self._open()
+            except StoreFull:  # even an open file needs some room beside it
+                self.ballast.give_up()
+                self._db = self._open()
+        elif self._pid != os.getpid():
+            raise StoreError(
+                f"{self.path}: this process was forked, not by Python, while the store was open; close it before the fork"
+            )
+        return self._db
 
-    def _migrate(self, db: apsw.Connection) -> None:
-        self._acquire()
-        try:
-            db.execute("BEGIN IMMEDIATE")
-            schema.migrate(db, self.path)
-            db.execute("COMMIT")
-        except BaseException:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            raise
-        finally:
-            fcntl.flock(self._hold, fcntl.LOCK_UN)
-
-    def _make_directory(self) -> None:
-        # Whoever may write the database may lock and ring; nobody else may.
-        mode = stat.S_IMODE(os.stat(self.path).st_mode)
-        wanted = 0o700 | (0o070 if mode & 0o020 else 0) | (0o007 if mode & 0o002 else 0)
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(self.directory)
-            os.chmod(self.directory, wanted)
-
-    def _lock_file(self, name: str) -> int:
-        mode = stat.S_IMODE(os.stat(self.path).st_mode) & 0o666
-        fd = os.open(os.path.join(self.directory, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
-        if os.fstat(fd).st_uid == os.geteuid():
-            os.fchmod(fd, mode)
-        return fd
+    def _open(self) -> apsw.Connection:
+        refuse_network(self.path)
+        with _translated(self.path), contextlib.ExitStack() as undo:
+            db = apsw.Connection(self.path)
+            undo.callback(db.close)
+            db.set_busy_timeout(_BUSY_MS)
+            schema.check(db, self.path)  # somebody else's file is refused before anything is made beside it
+            self.directory.make()
+            turnstile = Turnstile(self.directory)
+            undo.callback(turnstile.close)
+            if not schema.is_current(db):
+                with turnstile:
+                    schema.migrate(db, self.path)
+            db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+            db.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT}")
+            db.execute("PRAGMA synchronous = FULL")
+            undo.pop_all()
+        self._sync, self._pid, self._turnstile = "FULL", os.getpid(), turnstile
+        return db
 
 
 def fetch_all(db: apsw.Connection, sql: str, values: Sequence[Any] = ()) -> list[Any]:
@@ -168,16 +170,12 @@ def fetch_one(db: apsw.Connection, sql: str, values: Sequence[Any] = ()) -> Any:
 
 
 @contextlib.contextmanager
-def translated(path: str) -> Iterator[None]:
-    """SQLite's errors in Oakum's words: what, where, the remedy."""
+def _translated(path: str) -> Iterator[None]:
+    """SQLite's errors, and the system's, in Oakum's words: what, where, the remedy."""
     try:
         yield
     except apsw.FullError as error:
-        raise StoreFull(f"{path}: {_FULL}") from error
-    except apsw.IOError as error:
-        if error.extendedresult == apsw.SQLITE_IOERR_SHMSIZE:  # no room for the index of the log
-            raise StoreFull(f"{path}: {_FULL}") from error
-        raise StoreError(f"{path}: {type(error).__name__}: {error}") from error
+        raise _full(path) from error
     except apsw.NotADBError as error:
         raise NotAStore(f"{path}: this file is not a SQLite database; give the store a file of its own") from error
     except apsw.CorruptError as error:
@@ -192,5 +190,19 @@ def translated(path: str) -> Iterator[None]:
         ) from error
     except apsw.BusyError as error:
         raise StoreError(f"{path}: another program holds its lock; find it with `fuser {path}`") from error
+    except apsw.IOError as error:
+        if (
+            getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_SHMSIZE
+        ):  # the memory that its processes share is a file, too
+            raise _full(path) from error
+        raise StoreError(f"{path}: the disk failed ({error})") from error
     except apsw.Error as error:
         raise StoreError(f"{path}: {type(error).__name__}: {error}") from error
+    except OSError as error:
+        raise StoreError(
+            f"{error.filename or path}: {error.strerror}; the store needs its file and the directory beside it"
+        ) from error
+
+
+def _full(path: str) -> StoreFull:
+    return StoreFull(f"{path}: the disk is full; free some room there, nothing was lost")

@@ -8,22 +8,25 @@ from threading import Lock
 from typing import Final
 
 import apsw
-import msgspec
 
-from oakum.errors import EnqueueUnknown, NotEnqueued, StoreError
+from oakum.errors import EnqueueUnknown, NotEnqueued, StoreError, StoreFull
 from oakum.model.ids import id_text
 from oakum.model.job import NewJob, State
 from oakum.store.base import Instant, Mark
-from oakum.store.sqlite.connection import Connection, fetch_one
+from oakum.store.sqlite import meta
+from oakum.store.sqlite.ballast import SIZE as BALLAST
+from oakum.store.sqlite.connection import Connection, Undecided, fetch_one
 from oakum.store.sqlite.names import Names
 from oakum.store.sqlite.tally import Tally
 
 _INSERT: Final = """
-INSERT INTO job(id, task, queue, state, rank, run_at, payload, token, tries, crashes, over, suspect, expires_at, meta)
-VALUES(?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, ?, ?) ON CONFLICT(id) DO NOTHING
+INSERT INTO job(seq, id, task, queue, state, rank, run_at, payload, token, tries, crashes, over, suspect, expires_at, meta)
+VALUES(?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, ?, ?) ON CONFLICT(id) DO NOTHING
 """
-_encode_meta: Final = msgspec.msgpack.Encoder().encode
-_Row = tuple[bytes, int, int, int, int, int, bytes, int | None, bytes | None]
+_LAST: Final = """
+SELECT max(coalesce((SELECT max(seq) FROM job), 0), coalesce((SELECT value FROM total WHERE name = 'seq'), 0))
+"""
+_Row = tuple[int, bytes, int, int, int, int, int, bytes, int | None, bytes | None]
 
 
 class _Ticket:
@@ -35,7 +38,12 @@ class _Ticket:
         self.jobs, self.now = jobs, now
         self.marks: list[Mark] = []
         self.done = False
-        self.error: StoreError | None = None
+        self.error: Exception | None = None
+
+    def fail(self, error: Exception, cause: Exception | None) -> None:
+        """Tells the caller that his jobs are not in, or perhaps not."""
+        error.__cause__ = cause
+        self.done, self.error = True, error
 
 
 class Inserter:
@@ -48,48 +56,69 @@ class Inserter:
 
     def insert(self, jobs: Sequence[NewJob], now: Instant) -> Sequence[Mark]:
         """See `oakum.store.base.Store.insert`."""
+        if not jobs:
+            return []
         ticket = _Ticket(jobs, now)
         self._waiting.append(ticket)
         with self._committing:
             if not ticket.done:
                 tickets = [self._waiting.popleft() for _ in range(len(self._waiting))]
-                self._commit(tickets)
+                # Whoever had taken this ticket may have been interrupted: inserting again does no harm.
+                self._commit(tickets if ticket in tickets else [*tickets, ticket])
         if ticket.error is not None:
             raise ticket.error
         return ticket.marks
 
-    def after_fork(self) -> None:
-        """A lock held by another thread of the parent would never be freed here."""
-        self._waiting.clear()
-        self._committing = Lock()
+    def before_fork(self) -> None:
+        """Lets the commit under way come to its end, and no other begin."""
+        self._committing.acquire()
+
+    def after_fork(self, *, child: bool) -> None:
+        """Goes on; those who waited are threads of the parent."""
+        if child:
+            self._waiting.clear()
+        self._committing.release()
 
     def _commit(self, tickets: list[_Ticket]) -> None:
         try:
-            self._names.make({name for ticket in tickets for job in ticket.jobs for name in (job.task, job.queue)})
-            with self._connection.write("FULL") as db:
-                tally = Tally()
-                for ticket in tickets:
-                    ticket.marks = write_jobs(db, self._names, ticket.jobs, ticket.now.wall_ms, tally)
-                tally.save(db)
+            try:
+                self._write(tickets)
+            except Undecided:
+                self._write(tickets)  # finds the jobs that are in: their ids tell
+        except Undecided as error:
+            for ticket in tickets:
+                text = id_text(ticket.jobs[0].id)
+                unknown = EnqueueUnknown(f"{error}; the job may be in: enqueue it again with the same id {text}", text)
+                ticket.fail(unknown, error)
         except StoreError as error:
             for ticket in tickets:
-                ticket.error = self._explain(error, ticket)
-        finally:
-            for ticket in tickets:
-                ticket.done = True
+                ticket.fail(NotEnqueued(str(error)), error)
+        except Exception as error:  # noqa: BLE001  # not the store's: one caller's jobs can't be written at all
+            if len(tickets) == 1:
+                tickets[0].fail(error, None)
+            else:
+                for ticket in tickets:
+                    self._commit([ticket])
 
-    def _explain(self, error: StoreError, ticket: _Ticket) -> StoreError | None:
-        """After an error of the disk a commit may have happened all the same: only reading back tells."""
-        if not isinstance(error.__cause__, apsw.IOError):
-            return NotEnqueued(str(error))
-        try:
-            self._connection.reopen()
-            with self._connection.read() as db:
-                there = fetch_one(db, "SELECT 1 FROM job WHERE id = ?", (ticket.jobs[0].id,))
-        except StoreError:
-            text = id_text(ticket.jobs[0].id)
-            return EnqueueUnknown(f"{error}; the job may be there: enqueue it again with the same id {text}", text)
-        return NotEnqueued(str(error)) if there is None else None
+    def _write(self, tickets: list[_Ticket]) -> None:
+        self._names.make({name for ticket in tickets for job in ticket.jobs for name in (job.task, job.queue)})
+        with self._connection.write("FULL") as db:
+            self._keep_room(db)
+            tally = Tally()
+            marks = [write_jobs(db, self._names, each.jobs, each.now.wall_ms, tally) for each in tickets]
+            tally.save(db)
+        for ticket, found in zip(tickets, marks, strict=True):
+            ticket.marks, ticket.done = found, True
+
+    def _keep_room(self, db: apsw.Connection) -> None:
+        """Refuses new jobs while there is no room to finish those that are in, on the disk or in the file itself."""
+        if self._connection.ballast.keep():
+            return
+        free = fetch_one(db, "SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size")[0]
+        if free < BALLAST:
+            raise StoreFull(
+                f"{self._connection.path}: the disk is full but for what the jobs at hand need; free some room"
+            )
 
 
 def write_jobs(db: apsw.Connection, names: Names, jobs: Sequence[NewJob], now_ms: int, tally: Tally) -> list[Mark]:
@@ -97,49 +126,38 @@ def write_jobs(db: apsw.Connection, names: Names, jobs: Sequence[NewJob], now_ms
     marks: list[Mark] = []
     rows: list[_Row] = []
     number = names.number
+    first = int(fetch_one(db, _LAST)[0]) + 1
     for place, job in enumerate(jobs):
-        row = _row(job, number(job.task), number(job.queue), now_ms)
+        row = _row(first + place, job, number(job.task), number(job.queue), now_ms)
         if job.unique is None and job.idempotency is None:
             rows.append(row)
             continue
         owner = _insert_marked(db, job, row, now_ms)
         if owner is None:
-            tally.add(row[2], row[1], row[3], 1)
+            tally.add(row[3], row[2], row[4], 1)
         elif owner != job.id:
             marks.append(Mark(place, owner))
     before = db.total_changes()
     db.executemany(_INSERT, rows)
-    inserted = db.total_changes() - before
-    if inserted == len(rows):
-        for row in rows:
-            tally.add(row[2], row[1], row[3], 1)
-    elif inserted:
-        _recount(db, tally, inserted)
+    if db.total_changes() - before != len(rows):  # some were in: a call repeated after an unknown end, or a mix
+        rows = [row for row in rows if fetch_one(db, "SELECT 1 FROM job WHERE seq = ?", row[:1])]
+    for row in rows:
+        tally.add(row[3], row[2], row[4], 1)
     return marks
 
 
-def _recount(db: apsw.Connection, tally: Tally, inserted: int) -> None:
-    # A repeated call after an unknown end: all of it is there, or none; only a caller's own mix of old and new ids lands
-    # between. The newest `inserted` rows by sequence are those that came in just now.
-    for queue, task, state in db.execute("SELECT queue, task, state FROM job ORDER BY seq DESC LIMIT ?", (inserted,)):
-        tally.add(queue, task, state, 1)
-
-
-def _row(job: NewJob, task: int, queue: int, now_ms: int) -> _Row:
-    later = job.run_at_ms > now_ms
-    meta = None
-    if job.overrides is not None or job.tags or job.parent is not None:
-        meta = _encode_meta((job.overrides, job.tags, job.parent))
+def _row(seq: int, job: NewJob, task: int, queue: int, now_ms: int) -> _Row:
     return (
+        seq,
         job.id,
         task,
         queue,
-        State.SCHEDULED if later else State.AVAILABLE,
+        State.SCHEDULED if job.run_at_ms > now_ms else State.AVAILABLE,
         -job.priority,
         job.run_at_ms or now_ms,
         job.payload,
         job.expires_ms,
-        meta,
+        meta.pack(job),
     )
 
 
@@ -153,6 +171,6 @@ def _insert_marked(db: apsw.Connection, job: NewJob, row: _Row, now_ms: int) -> 
     db.execute(_INSERT, row)
     if not db.changes():
         return job.id
-    seq = db.last_insert_rowid()
-    db.executemany("INSERT OR REPLACE INTO mark(key, seq, id) VALUES(?, ?, ?)", [(key, seq, job.id) for key in keys])
+    values = [(key, row[0], job.id) for key in keys]
+    db.executemany("INSERT OR REPLACE INTO mark(key, seq, id) VALUES(?, ?, ?)", values)
     return None

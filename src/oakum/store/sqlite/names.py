@@ -19,6 +19,13 @@ class Names:
         self._connection = connection
         self._numbers: dict[str, int] = {}
         self._texts: dict[int, str] = {}
+        self._last = 0
+
+    def forget(self) -> None:
+        """Forgets them all: the file that is opened next may be another."""
+        self._numbers.clear()
+        self._texts.clear()
+        self._last = 0
 
     def make(self, texts: Iterable[str]) -> None:
         """Gives a number to each name that has none yet. Not to be called inside a transaction."""
@@ -47,6 +54,6 @@ class Names:
         return self._texts[number]
 
     def _load(self, db: apsw.Connection) -> None:
-        for number, text in db.execute("SELECT number, text FROM name"):
-            self._numbers[text] = number
+        for number, text in db.execute("SELECT number, text FROM name WHERE number > ? ORDER BY number", (self._last,)):
+            self._numbers[text] = self._last = number
             self._texts[number] = text

@@ -1,4 +1,4 @@
-"""What people ask of the file: listings, one job's story, counts. Every answer is bounded."""
+"""What people ask of the file: listings, one job's story, counts. Every answer is bounded, and so is every look."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from typing import Any, Final
 
 import apsw
 
-from oakum.errors import UsageError
 from oakum.model.ids import id_wall_ms
-from oakum.model.job import JobQuery, JobView, State
-from oakum.store.base import Count, Start, Story
-from oakum.store.sqlite.claim import decode_meta
+from oakum.model.job import JobQuery, JobView, NewJob, State
+from oakum.store.base import Count, Page, Start, Story
+from oakum.store.sqlite import meta
 from oakum.store.sqlite.connection import fetch_all, fetch_one
 from oakum.store.sqlite.names import Names
 
-LARGEST_PAGE: Final = 10_000
+LOOKED_AT: Final = 20_000  # jobs, for one page
+_END_OF_IDS: Final = b"\xff" * 17
 _VIEW: Final = """
-SELECT job.id, job.task, job.queue, job.state, job.rank, job.run_at, job.ended, job.expires_at, job.tries, job.crashes,
-    job.over, job.token, job.payload, job.record, job.meta, progress.note, job.seq
-FROM job LEFT JOIN progress USING (seq)
+SELECT job.seq, job.id, job.task, job.queue, job.state, job.rank, job.run_at, job.ended, job.expires_at, job.tries,
+    job.crashes, job.over, job.token, job.payload, job.record, job.meta, progress.note
+FROM job INDEXED BY job_id LEFT JOIN progress USING (seq)
 """
 
 
-def jobs(db: apsw.Connection, names: Names, query: JobQuery) -> list[JobView]:
+def jobs(db: apsw.Connection, names: Names, query: JobQuery) -> Page:
     """See `oakum.store.base.Store.jobs`."""
-    if not 0 < query.limit <= LARGEST_PAGE:
-        raise UsageError(f"limit: {query.limit} is not between 1 and {LARGEST_PAGE}; page on with `before`")
-    where: list[str] = []
-    values: list[Any] = []
+    before = query.before if query.before is not None else _END_OF_IDS
+    last = fetch_one(db, "SELECT id FROM job WHERE id < ? ORDER BY id DESC LIMIT 1 OFFSET ?", (before, LOOKED_AT - 1))
+    where: list[str] = ["job.id < ?", "job.id >= ?"]
+    values: list[Any] = [before, last[0] if last is not None else b""]
     if query.states:
         where.append(f"job.state IN ({', '.join('?' * len(query.states))})")
         values += query.states
@@ -35,18 +35,17 @@ def jobs(db: apsw.Connection, names: Names, query: JobQuery) -> list[JobView]:
         if text is not None:
             where.append(f"job.{column} = ?")
             values.append(names.find(db, text))
-    if query.before is not None:
-        where.append("job.seq < (SELECT seq FROM job WHERE id = ?)")
-        values.append(query.before)
-    condition = f"WHERE {' AND '.join(where)}" if where else ""
+    if query.tag is not None:
+        where.append("instr(job.meta, ?)")  # the few that may have it; which of them do, is looked at below
+        values.append(query.tag.encode())
     found: list[JobView] = []
-    for row in db.execute(f"{_VIEW} {condition} ORDER BY job.seq DESC", values):
+    for row in db.execute(f"{_VIEW} WHERE {' AND '.join(where)} ORDER BY job.id DESC", values):
         view = _view(db, names, row)
         if query.tag is None or query.tag in view.tags:
             found.append(view)
             if len(found) == query.limit:
-                break
-    return found
+                return Page(tuple(found), view.id)
+    return Page(tuple(found), last[0] if last is not None else None)
 
 
 def story(db: apsw.Connection, names: Names, id: bytes) -> Story | None:
@@ -54,44 +53,54 @@ def story(db: apsw.Connection, names: Names, id: bytes) -> Story | None:
     row = fetch_one(db, f"{_VIEW} WHERE job.id = ?", (id,))
     if row is None:
         return None
-    seq = row[-1]
+    seq = row[0]
     starts = db.execute("SELECT token, ended, record FROM start WHERE seq = ? ORDER BY token", (seq,))
     logs = db.execute("SELECT text FROM log WHERE seq = ? ORDER BY token", (seq,))
-    asked = fetch_one(db, "SELECT 1 FROM ask WHERE seq = ?", (seq,))
     return Story(
         job=_view(db, names, row),
         starts=tuple(Start(*start) for start in starts),
         log=b"".join(text for (text,) in logs).decode("utf-8", "replace"),
-        cancel_asked=asked is not None,
+        cancel_asked=fetch_one(db, "SELECT 1 FROM ask WHERE seq = ?", (seq,)) is not None,
     )
+
+
+def copy(db: apsw.Connection, names: Names, old: bytes, new: bytes) -> NewJob | None:
+    """An ended job as a fresh one with the id `new`, None when it has not ended, or is not there."""
+    row = fetch_one(db, "SELECT task, queue, rank, payload, state, meta FROM job WHERE id = ?", (old,))
+    if row is None or not State(row[4]).terminal:
+        return None
+    extra = meta.unpack(row[5])
+    return NewJob(
+        id=new,
+        task=names.text(db, row[0]),
+        payload=row[3],
+        queue=names.text(db, row[1]),
+        priority=-row[2],
+        unique=extra.unique,
+        overrides=extra.overrides,
+        tags=extra.tags,
+        parent=old,
+    )
+
+
+def outcome(db: apsw.Connection, id: bytes) -> tuple[State, bytes | None] | None:
+    """See `oakum.store.base.Store.outcome`."""
+    row = fetch_one(db, "SELECT state, record FROM job WHERE id = ?", (id,))
+    return None if row is None else (State(row[0]), row[1])
 
 
 def counts(db: apsw.Connection, names: Names) -> list[Count]:
     """See `oakum.store.base.Store.counts`."""
-    rows = fetch_all(db, "SELECT queue, task, state, jobs FROM tally WHERE jobs > 0 ORDER BY queue, task, state")
+    rows = fetch_all(db, "SELECT queue, task, state, jobs FROM tally WHERE jobs > 0")
     return [Count(names.text(db, queue), names.text(db, task), State(state), jobs) for queue, task, state, jobs in rows]
 
 
 def _view(db: apsw.Connection, names: Names, row: Any) -> JobView:
     (
-        job_id,
-        task,
-        queue,
-        state,
-        rank,
-        run_at,
-        ended,
-        expires,
-        tries,
-        crashes,
-        over,
-        token,
-        payload,
-        record,
-        meta,
-        note,
-    ) = row[:16]
-    _, tags, parent = decode_meta(meta) if meta is not None else (None, (), None)
+        _, job_id, task, queue, state, rank, run_at, ended, expires, tries,
+        crashes, over, token, payload, record, column, note,
+    ) = row  # fmt: skip
+    extra = meta.unpack(column)
     return JobView(
         id=job_id,
         task=names.text(db, task),
@@ -108,7 +117,7 @@ def _view(db: apsw.Connection, names: Names, row: Any) -> JobView:
         token=token,
         payload=payload,
         record=record,
-        tags=tags,
-        parent=parent,
+        tags=extra.tags,
+        parent=extra.parent,
         progress=note,
     )

@@ -6,7 +6,7 @@ from typing import Final
 
 import apsw
 
-from oakum.errors import NotAStore, StoreTooNew
+from oakum.errors import NotAStore, StoreError, StoreTooNew
 
 APPLICATION_ID: Final = 0x4F414B4D  # "OAKM": says whose file it is, at offset 68 of the header
 VERSION: Final = 1
@@ -31,7 +31,7 @@ CREATE TABLE job(
     suspect INTEGER NOT NULL,
     holder INTEGER,
     expires_at INTEGER,
-    meta BLOB,                      -- overrides, tags, parent
+    meta BLOB,                      -- what few jobs have: see meta.py
     ended INTEGER,
     keep_until INTEGER,
     record BLOB
@@ -44,6 +44,7 @@ CREATE INDEX job_ended ON job(keep_until) WHERE state > 2;
 CREATE INDEX job_expiry ON job(expires_at) WHERE expires_at IS NOT NULL AND state IN (0, 2);
 CREATE TABLE mark(key BLOB PRIMARY KEY, seq INTEGER NOT NULL, id BLOB NOT NULL, until INTEGER) WITHOUT ROWID;
 CREATE INDEX mark_seq ON mark(seq);
+CREATE INDEX mark_until ON mark(until) WHERE until IS NOT NULL;
 CREATE TABLE start(seq INTEGER, token INTEGER, ended INTEGER NOT NULL, record BLOB NOT NULL, PRIMARY KEY(seq, token))
     WITHOUT ROWID;
 CREATE TABLE log(seq INTEGER, token INTEGER, text BLOB NOT NULL, PRIMARY KEY(seq, token)) WITHOUT ROWID;
@@ -51,7 +52,7 @@ CREATE TABLE progress(seq INTEGER PRIMARY KEY, note BLOB NOT NULL);
 CREATE TABLE ask(seq INTEGER PRIMARY KEY, holder INTEGER NOT NULL);
 CREATE TABLE tally(queue INTEGER, task INTEGER, state INTEGER, jobs INTEGER NOT NULL, PRIMARY KEY(queue, task, state))
     WITHOUT ROWID;
-CREATE TABLE total(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE total(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;  -- 'logs': bytes; 'seq': pruned up to
 CREATE TABLE holder(
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     identity BLOB NOT NULL,
@@ -66,11 +67,8 @@ CREATE TABLE paused(queue INTEGER PRIMARY KEY);
 _STEPS: Final = (_V1,)  # step n makes version n + 1 of version n; forward only
 
 
-def migrate(db: apsw.Connection, path: str) -> None:
-    """Brings the file to the present version, inside the caller's transaction.
-
-    Raises StoreTooNew for a file of a later version, NotAStore for a database that is somebody else's.
-    """
+def check(db: apsw.Connection, path: str) -> None:
+    """Raises StoreTooNew for a file of a later version, NotAStore for a database that is somebody else's."""
     owner, version = _pragma(db, "application_id"), _pragma(db, "user_version")
     if owner != APPLICATION_ID and (owner or version or db.execute("SELECT 1 FROM sqlite_schema").fetchone()):
         raise NotAStore(f"{path}: this is a database, but not one of Oakum's; give the store a file of its own")
@@ -78,16 +76,28 @@ def migrate(db: apsw.Connection, path: str) -> None:
         raise StoreTooNew(
             f"{path}: schema {version} was written by a newer Oakum than this one, which knows {VERSION}; upgrade Oakum here"
         )
-    for step in range(version, VERSION):
-        db.execute(_STEPS[step])
-    if version < VERSION:
-        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        db.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def is_current(db: apsw.Connection) -> bool:
-    """Whether the file needs no migration: a plain read, without a lock."""
-    return _pragma(db, "application_id") == APPLICATION_ID and _pragma(db, "user_version") == VERSION
+    """Whether the file needs no migration: plain reads, without a lock."""
+    return (
+        _pragma(db, "application_id") == APPLICATION_ID
+        and _pragma(db, "user_version") == VERSION
+        and db.execute("PRAGMA journal_mode").fetchall() == [("wal",)]
+    )
+
+
+def migrate(db: apsw.Connection, path: str) -> None:
+    """Brings the file to the present version; the caller keeps other processes out. Raises what `check` does."""
+    if db.execute("PRAGMA journal_mode = WAL").fetchall() != [("wal",)]:
+        raise StoreError(f"{path}: this file system can't hold SQLite's write-ahead log; put the file on a local disk")
+    with db:
+        check(db, path)
+        version = _pragma(db, "user_version")
+        for step in _STEPS[version:]:
+            db.execute(step)
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def _pragma(db: apsw.Connection, name: str) -> int:

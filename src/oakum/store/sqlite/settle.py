@@ -1,4 +1,4 @@
-"""Writing what became of started jobs: fenced by (sequence, token, holder), a whole batch in one statement."""
+"""Writing what became of jobs: of started ones fenced by (sequence, token, holder), a whole batch in one statement."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from typing import Any, Final
 import apsw
 
 from oakum.model.job import State
-from oakum.model.lifecycle import Settlement
+from oakum.model.lifecycle import CANCELLED, KEYS_KEPT_MS, NOT_AGAIN, STARTS_KEPT, Ending, Settlement
 from oakum.store.sqlite.connection import fetch_all, fetch_one
 from oakum.store.sqlite.insert import write_jobs
 from oakum.store.sqlite.names import Names
 from oakum.store.sqlite.tally import Tally
 
-KEYS_KEPT_MS: Final = 86_400_000  # an idempotency key outlives its job by a day
-STARTS_KEPT: Final = 20
 LOGS_KEPT_BYTES: Final = 64 * 1024 * 1024
 
 _FENCE: Final = "WHERE seq = ? AND token = ? AND holder = ? AND state = 1"
@@ -28,10 +26,11 @@ _REQUEUE: Final = f"""
 UPDATE job SET state = ?, holder = NULL, run_at = coalesce(nullif(?, 0), run_at), tries = ?, crashes = ?, over = ?,
     suspect = ?, record = ? {_FENCE}
 """
+_END_WAITING: Final = "UPDATE job SET state = ?, ended = ?, keep_until = ?, record = ? WHERE seq = ?"
 
 
 def settle(db: apsw.Connection, names: Names, settlements: Sequence[Settlement], holder: int, now_ms: int) -> list[int]:
-    """See `oakum.store.base.Store.settle`; the caller is in a write transaction."""
+    """See `oakum.store.base.Store.settle`; the caller is in a write transaction, and all names have numbers."""
     late = _write(db, settlements, holder)
     if late:
         skipped = set(late)
@@ -39,10 +38,12 @@ def settle(db: apsw.Connection, names: Names, settlements: Sequence[Settlement],
     tally = Tally()
     for each in settlements:
         tally.move(names.number(each.queue), names.number(each.task), State.RUNNING, each.state)
-    tally.save(db)
-    ended(db, [each.ref for each in settlements if each.ended_ms is not None], now_ms)
     _keep_stories(db, settlements, now_ms)
-    _insert_following(db, names, settlements, now_ms)
+    _clear(db, names, settlements, now_ms, tally)
+    following = [job for each in settlements if each.follow for job in each.follow]
+    if following:
+        write_jobs(db, names, following, now_ms, tally)
+    tally.save(db)
     return late
 
 
@@ -85,60 +86,94 @@ def _requeue_row(each: Settlement, holder: int) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def ended(db: apsw.Connection, seqs: Sequence[int], now_ms: int) -> None:
-    """Takes away what belongs to jobs only while they live; the tables are empty as a rule, and then this is cheap."""
-    if not seqs:
-        return
-    some = fetch_one(db, "SELECT EXISTS(SELECT 1 FROM mark), EXISTS(SELECT 1 FROM ask), EXISTS(SELECT 1 FROM progress)")
-    marks, asks, notes = some
-    rows = [(seq,) for seq in seqs]
+def cancel(db: apsw.Connection, ids: Sequence[bytes], now_ms: int) -> dict[bytes, State]:
+    """See `oakum.store.base.Store.cancel`; the caller is in a write transaction."""
+    states: dict[bytes, State] = {}
+    tally = Tally()
+    for job_id in ids:
+        row = fetch_one(db, "SELECT seq, queue, task, state, holder FROM job WHERE id = ?", (job_id,))
+        if row is None:
+            continue
+        state = State(row[3])
+        if state is State.RUNNING:
+            db.execute("INSERT OR IGNORE INTO ask(seq, holder) VALUES(?, ?)", (row[0], row[4]))
+        elif not state.terminal:
+            end_waiting(db, [row[:4]], CANCELLED, now_ms, tally)
+            state = State.CANCELLED
+        states[job_id] = state
+    tally.save(db)
+    return states
+
+
+def end_waiting(db: apsw.Connection, rows: Sequence[Any], ending: Ending, now_ms: int, tally: Tally) -> None:
+    """Ends waiting jobs without a start, given as (seq, queue, task, state)."""
+    keep_until = now_ms + ending.kept_ms
+    db.executemany(_END_WAITING, [(ending.state, now_ms, keep_until, ending.record, row[0]) for row in rows])
+    for _, queue, task, before in rows:
+        tally.move(queue, task, before, ending.state)
+    if rows and fetch_one(db, "SELECT 1 FROM mark"):
+        _release_keys(db, [row[0] for row in rows], now_ms)
+
+
+def _clear(db: apsw.Connection, names: Names, settlements: Sequence[Settlement], now_ms: int, tally: Tally) -> None:
+    """Takes away what belongs to a start, or to a living job. These tables are empty as a rule, and then this is cheap."""
+    marks, asks, notes = fetch_one(
+        db, "SELECT EXISTS(SELECT 1 FROM mark), EXISTS(SELECT 1 FROM ask), EXISTS(SELECT 1 FROM progress)"
+    )
     if marks:
-        db.executemany("DELETE FROM mark WHERE seq = ? AND substr(key, 1, 1) = x'75'", rows)  # 'u': unique while alive
-        db.executemany("UPDATE mark SET until = ? WHERE seq = ?", [(now_ms + KEYS_KEPT_MS, seq) for seq in seqs])
-    if asks:
-        db.executemany("DELETE FROM ask WHERE seq = ?", rows)
+        _release_keys(db, [each.ref for each in settlements if each.ended_ms is not None], now_ms)
     if notes:
-        db.executemany("DELETE FROM progress WHERE seq = ?", rows)
+        db.executemany("DELETE FROM progress WHERE seq = ?", [(each.ref,) for each in settlements])
+    if asks:
+        for each in settlements:
+            asked = fetch_all(db, "DELETE FROM ask WHERE seq = ? RETURNING seq", (each.ref,))
+            if asked and each.ended_ms is None:
+                row = (each.ref, names.number(each.queue), names.number(each.task), each.state)
+                end_waiting(db, [row], NOT_AGAIN, now_ms, tally)
 
 
-def _insert_following(db: apsw.Connection, names: Names, settlements: Sequence[Settlement], now_ms: int) -> None:
-    following = [job for each in settlements if each.follow for job in each.follow]
-    if following:
-        tally = Tally()
-        write_jobs(db, names, following, now_ms, tally)
-        tally.save(db)
+def _release_keys(db: apsw.Connection, seqs: Sequence[int], now_ms: int) -> None:
+    db.executemany("DELETE FROM mark WHERE seq = ? AND substr(key, 1, 1) = x'75'", [(seq,) for seq in seqs])  # b"u"
+    db.executemany("UPDATE mark SET until = ? WHERE seq = ?", [(now_ms + KEYS_KEPT_MS, seq) for seq in seqs])
 
 
 def _keep_stories(db: apsw.Connection, settlements: Sequence[Settlement], now_ms: int) -> None:
     stories = [each for each in settlements if each.story]
     db.executemany(
-        "INSERT OR REPLACE INTO start(seq, token, ended, record) VALUES(?, ?, ?, ?)",
+        "INSERT INTO start(seq, token, ended, record) VALUES(?, ?, ?, ?)",
         [(each.ref, each.token, now_ms, each.record) for each in stories],
     )
-    db.executemany(
-        "DELETE FROM start WHERE seq = ? AND token <= ?",
-        [(each.ref, each.token - STARTS_KEPT) for each in stories if each.token > STARTS_KEPT],
-    )
     logs = [(each.ref, each.token, each.log) for each in settlements if each.log]
-    if logs:
-        db.executemany("INSERT OR REPLACE INTO log(seq, token, text) VALUES(?, ?, ?)", logs)
-        _bound_logs(db, sum(len(text) for _, _, text in logs))
+    db.executemany("INSERT INTO log(seq, token, text) VALUES(?, ?, ?)", logs)
+    size = sum(len(text) for _, _, text in logs)
+    for each in settlements:
+        if each.token > STARTS_KEPT:
+            db.execute("DELETE FROM start WHERE seq = ? AND token <= ?", (each.ref, each.token - STARTS_KEPT))
+            size -= drop_logs(db, "seq = ? AND token <= ?", (each.ref, each.token - STARTS_KEPT))
+    if size:
+        _bound_logs(db, size)
+
+
+def drop_logs(db: apsw.Connection, condition: str, values: Sequence[Any]) -> int:
+    """Deletes logs; how many bytes they had. The caller sees to the total."""
+    return sum(size for (size,) in db.execute(f"DELETE FROM log WHERE {condition} RETURNING length(text)", values))
 
 
 def _bound_logs(db: apsw.Connection, added: int) -> None:
     """Lets go of the oldest logs once all of them together pass the bound."""
-    db.execute(
-        "INSERT INTO total(name, value) VALUES('logs', ?) ON CONFLICT DO UPDATE SET value = value + excluded.value",
-        (added,),
-    )
-    size = int(fetch_one(db, "SELECT value FROM total WHERE name = 'logs'")[0])
+    size = add_to_total(db, added)
     while size > LOGS_KEPT_BYTES:
-        gone = fetch_all(
+        oldest = "(seq, token) IN (SELECT seq, token FROM log ORDER BY seq, token LIMIT 100)"
+        size = add_to_total(db, -(drop_logs(db, oldest, ()) or size))  # a total of what is not there starts anew
+
+
+def add_to_total(db: apsw.Connection, added: int) -> int:
+    """Counts bytes of logs; how many there are now."""
+    return int(
+        fetch_one(
             db,
-            "DELETE FROM log WHERE (seq, token) IN (SELECT seq, token FROM log ORDER BY seq, token LIMIT 100)"
-            " RETURNING length(text)",
-        )
-        if not gone:
-            size = 0
-        size -= sum(length for (length,) in gone)
-        db.execute("UPDATE total SET value = ? WHERE name = 'logs'", (max(0, size),))
+            "INSERT INTO total(name, value) VALUES('logs', ?1) ON CONFLICT DO UPDATE SET value = value + ?1"
+            " RETURNING value",
+            (added,),
+        )[0]
+    )

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import os
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Final, TypeVar
 
-import msgspec
+import apsw
 
-from oakum.errors import StoreFull
-from oakum.model.job import Claimed, JobQuery, JobView, NewJob, State
+from oakum.errors import StoreError, StoreFull
+from oakum.model.job import Claimed, JobQuery, NewJob, State
 from oakum.model.lifecycle import Settlement
-from oakum.model.outcome import Cancelled, Record, encode_record
 from oakum.model.stats import TaskStats
-from oakum.store.base import Bell, Count, Holder, Identity, Instant, Mark, Story, Topic, Want
-from oakum.store.sqlite import claim, read
-from oakum.store.sqlite import settle as settling
-from oakum.store.sqlite.ballast import Ballast
+from oakum.store.base import Bell, Count, Holder, Identity, Instant, Mark, Page, Story, Topic, Want
+from oakum.store.sqlite import claim, fork, holders, prune, read, settle
 from oakum.store.sqlite.bell import Listener
-from oakum.store.sqlite.connection import Connection, fetch_all, fetch_one
+from oakum.store.sqlite.connection import Connection, Sync, fetch_all, fetch_one
 from oakum.store.sqlite.insert import Inserter
 from oakum.store.sqlite.names import Names
-from oakum.store.sqlite.tally import Tally
 
-_FULL_DISK_STEP: Final = 100  # jobs: what they write fits into the ballast
-_CANCELLED: Final = encode_record(Record(0, Cancelled("before it started")))
-_encode: Final = msgspec.msgpack.Encoder().encode
-_decode_identity: Final = msgspec.msgpack.Decoder(Identity).decode
+_IDS_AT_ONCE: Final = 1000
+
+T = TypeVar("T")
 
 
 class SqliteStore:
@@ -37,9 +32,8 @@ class SqliteStore:
         self._connection = Connection(path)
         self._names = Names(self._connection)
         self._inserter = Inserter(self._connection, self._names)
-        self._ballast = Ballast(os.path.join(self._connection.directory, "ballast"))
         self._mine: Listener | None = None
-        os.register_at_fork(after_in_child=self._inserter.after_fork)
+        fork.register(self)
 
     @property
     def durability(self) -> str:
@@ -48,184 +42,97 @@ class SqliteStore:
             " (claims and renewals may be: they are void after a reboot)"
         )
 
+    # -- jobs come in and go out ---------------------------------------------------------------------------------------
+
     def insert(self, jobs: Sequence[NewJob], now: Instant) -> Sequence[Mark]:
         marks = self._inserter.insert(jobs, now)
         self._ring("work")
         return marks
 
-    def enrol(self, identity: Identity, lease_ms: int, now: Instant) -> int:
-        with self._connection.write("FULL") as db:
-            db.execute(
-                "INSERT INTO holder(identity, lease_until, fenced, report) VALUES(?, ?, 0, x'')",
-                (_encode(identity), now.boot_ms + lease_ms),
-            )
-            return db.last_insert_rowid()
-
-    def renew(self, holder: int, lease_ms: int, report: bytes, now: Instant) -> bool:
-        with self._connection.write("NORMAL") as db:
-            db.execute(
-                "UPDATE holder SET lease_until = ?, report = ? WHERE number = ? AND fenced = 0",
-                (now.boot_ms + lease_ms, report, holder),
-            )
-            return db.changes() == 1
-
-    def cancelled(self, holder: int) -> Sequence[int]:
-        with self._connection.read() as db:
-            return [seq for (seq,) in db.execute("SELECT seq FROM ask WHERE holder = ?", (holder,))]
-
-    def holders(self) -> Sequence[Holder]:
-        with self._connection.read() as db:
-            rows = fetch_all(db, "SELECT number, identity, lease_until, fenced, report FROM holder ORDER BY number")
-        return [
-            Holder(number, _decode_identity(identity), lease, bool(fenced), report)
-            for number, identity, lease, fenced, report in rows
-        ]
-
-    def fence(self, holder: int, seen_lease_ms: int) -> bool:
-        with self._connection.write("FULL") as db:
-            db.execute(
-                "UPDATE holder SET fenced = 1 WHERE number = ? AND (fenced = 1 OR lease_until = ?)",
-                (holder, seen_lease_ms),
-            )
-            return db.changes() == 1
-
-    def held(self, holder: int, limit: int) -> Sequence[Claimed]:
-        with self._connection.read() as db:
-            rows = fetch_all(
-                db,
-                f"SELECT {claim.COLUMNS} FROM job WHERE state = 1 AND holder = ? ORDER BY seq LIMIT ?",
-                (holder, limit),
-            )
-            return [claim.claimed(db, self._names, row) for row in rows]
-
-    def discharge(self, holder: int) -> bool:
-        with self._connection.write("NORMAL") as db:
-            if fetch_one(db, "SELECT 1 FROM job WHERE state = 1 AND holder = ?", (holder,)):
-                return False
-            db.execute("DELETE FROM holder WHERE number = ?", (holder,))
-            return True
-
     def claim(self, want: Want, now: Instant) -> Sequence[Claimed]:
-        if not self._claimable(now):
-            return []
-        with self._connection.write("NORMAL") as db:
-            if claim.promotable(db, now.wall_ms):
-                claim.promote(db, now.wall_ms, limit=1000)
-            return claim.claim(db, self._names, want, now)
-
-    def _claimable(self, now: Instant) -> bool:
-        """Whether a claim could find anything: a read, so that an idle worker writes nothing."""
-        with self._connection.read() as db:
-            waiting = fetch_one(db, "SELECT 1 FROM tally WHERE state = 0 AND jobs > 0")
-            return waiting is not None or claim.promotable(db, now.wall_ms)
+        with self._connection.read() as db:  # a look first, so that an idle worker writes nothing
+            if not claim.wanted(db, self._names, want) and not claim.is_due(db, now.wall_ms):
+                return []
+        return self._write("NORMAL", lambda db: claim.claim(db, self._names, want, now.wall_ms))
 
     def settle(self, settlements: Sequence[Settlement], holder: int, now: Instant) -> Sequence[int]:
         if not settlements:
             return []
         following = [job for each in settlements if each.follow for job in each.follow]
-        self._names.make({each.queue for each in settlements} | {each.task for each in settlements})
-        self._names.make({job.queue for job in following} | {job.task for job in following})
-        with self._connection.write("FULL") as db:
-            late = settling.settle(db, self._names, settlements, holder, now.wall_ms)
+        self._names.make({name for each in settlements for name in (each.queue, each.task)})
+        self._names.make({name for job in following for name in (job.queue, job.task)})
+        late = self._write("FULL", lambda db: settle.settle(db, self._names, settlements, holder, now.wall_ms))
         self._ring("results")
+        if following or any(each.ended_ms is None for each in settlements):
+            self._ring("work")
         return late
 
     def cancel(self, ids: Sequence[bytes], now: Instant) -> Mapping[bytes, State]:
         states: dict[bytes, State] = {}
-        with self._connection.write("FULL") as db:
-            tally = Tally()
-            for job_id in ids:
-                row = fetch_one(db, "SELECT seq, queue, task, state, holder FROM job WHERE id = ?", (job_id,))
-                if row is None:
-                    continue
-                seq, queue, task, state, holder = row
-                if state == State.RUNNING:
-                    db.execute("INSERT OR REPLACE INTO ask(seq, holder) VALUES(?, ?)", (seq, holder))
-                elif not State(state).terminal:
-                    db.execute(
-                        "UPDATE job SET state = 5, ended = ?, keep_until = ?, record = ? WHERE seq = ?",
-                        (now.wall_ms, now.wall_ms + settling.KEYS_KEPT_MS, _CANCELLED, seq),
-                    )
-                    settling.ended(db, [seq], now.wall_ms)
-                    tally.move(queue, task, state, State.CANCELLED)
-                    state = State.CANCELLED
-                states[job_id] = State(state)
-            tally.save(db)
+        for first in range(0, len(ids), _IDS_AT_ONCE):
+            some = partial(settle.cancel, ids=ids[first : first + _IDS_AT_ONCE], now_ms=now.wall_ms)
+            states |= self._write("FULL", some)
         self._ring("work")
         self._ring("results")
         return states
 
     def retry(self, ids: Mapping[bytes, bytes], now: Instant) -> Mapping[bytes, bytes]:
-        copies: dict[bytes, NewJob] = {}
         with self._connection.read() as db:
-            for old, new in ids.items():
-                row = fetch_one(db, "SELECT task, queue, rank, payload, state, meta FROM job WHERE id = ?", (old,))
-                if row is None or not State(row[4]).terminal:
-                    continue
-                overrides, tags, _ = claim.decode_meta(row[5]) if row[5] is not None else (None, (), None)
-                copies[old] = NewJob(
-                    id=new,
-                    task=self._names.text(db, row[0]),
-                    payload=row[3],
-                    queue=self._names.text(db, row[1]),
-                    priority=-row[2],
-                    overrides=overrides,
-                    tags=tags,
-                    parent=old,
-                )
-        if copies:
-            self.insert(list(copies.values()), now)
-        return {old: job.id for old, job in copies.items()}
+            copies = [copy for old, new in ids.items() if (copy := read.copy(db, self._names, old, new)) is not None]
+        there_already = {mark.place for mark in self.insert(copies, now)}
+        return {
+            copy.parent: copy.id
+            for place, copy in enumerate(copies)
+            if copy.parent is not None and place not in there_already
+        }
 
     def promote(self, now: Instant, limit: int = 1000) -> int:
         with self._connection.read() as db:
-            if not claim.promotable(db, now.wall_ms):
+            if not claim.is_due(db, now.wall_ms):
                 return 0
-        with self._connection.write("NORMAL") as db:
-            return claim.promote(db, now.wall_ms, limit)
+        return self._write("NORMAL", lambda db: claim.promote(db, now.wall_ms, limit))
 
     def next_due(self) -> int | None:
         with self._connection.read() as db:
-            row = fetch_one(db, "SELECT run_at FROM job WHERE state = 2 ORDER BY run_at LIMIT 1")
-            return int(row[0]) if row is not None else None
+            return claim.next_due(db)
 
     def prune(self, now: Instant, limit: int = 1000) -> int:
-        try:
-            pruned = self._prune(now, limit)
-        except StoreFull:
-            self._ballast.give_up()
-            pruned = self._prune(now, min(limit, _FULL_DISK_STEP))
-            with contextlib.suppress(StoreFull), self._connection.read() as db:
-                db.execute("PRAGMA wal_checkpoint(RESTART)")  # the next step then writes over this one's part of the log
-        else:
-            if pruned:
-                self._ballast.take()
-        return pruned
-
-    def prunable(self, now: Instant, most: int = -1) -> int:
-        due = "SELECT count(*) FROM (SELECT 1 FROM job WHERE state > 2 AND keep_until <= ? LIMIT ?)"
         with self._connection.read() as db:
-            return int(fetch_one(db, due, (now.wall_ms, most))[0])
+            if not prune.is_due(db, now.wall_ms):
+                return 0
+        return self._write("NORMAL", lambda db: prune.prune(db, now.wall_ms, limit))
 
-    def _prune(self, now: Instant, limit: int) -> int:
-        if not self.prunable(now, most=1):
-            return 0
-        due = "SELECT seq FROM job WHERE state > 2 AND keep_until <= ? LIMIT ?"
-        with self._connection.write("NORMAL") as db:
-            rows = fetch_all(db, due, (now.wall_ms, limit))
-            tally = Tally()
-            for table in ("start", "progress", "mark"):
-                db.executemany(f"DELETE FROM {table} WHERE seq = ?", rows)
-            logs = 0
-            for row in rows:
-                gone = fetch_all(db, "DELETE FROM job WHERE seq = ? RETURNING queue, task, state", row)
-                for queue, task, state in gone:
-                    tally.add(queue, task, state, -1)
-                texts = fetch_all(db, "DELETE FROM log WHERE seq = ? RETURNING length(text)", row)
-                logs += sum(length for (length,) in texts)
-            db.execute("UPDATE total SET value = value - ? WHERE name = 'logs'", (logs,))
-            tally.save(db)
-            return len(rows)
+    def prunable(self, now: Instant) -> int:
+        with self._connection.read() as db:
+            return prune.prunable(db, now.wall_ms)
+
+    # -- those who hold them -------------------------------------------------------------------------------------------
+
+    def enrol(self, identity: Identity, lease_ms: int, now: Instant) -> int:
+        return self._write("FULL", lambda db: holders.enrol(db, identity, lease_ms, now))
+
+    def renew(self, holder: int, lease_ms: int, report: bytes, now: Instant) -> bool:
+        return self._write("NORMAL", lambda db: holders.renew(db, holder, lease_ms, report, now))
+
+    def holders(self) -> Sequence[Holder]:
+        with self._connection.read() as db:
+            return holders.holders(db)
+
+    def fence(self, holder: int, seen_lease_ms: int) -> bool:
+        return self._write("FULL", lambda db: holders.fence(db, holder, seen_lease_ms))
+
+    def discharge(self, holder: int) -> bool:
+        return self._write("NORMAL", lambda db: holders.discharge(db, holder))
+
+    def held(self, holder: int, limit: int) -> Sequence[Claimed]:
+        with self._connection.read() as db:
+            return claim.held(db, self._names, holder, limit)
+
+    def cancelled(self, holder: int) -> Sequence[int]:
+        with self._connection.read() as db:
+            return [seq for (seq,) in db.execute("SELECT seq FROM ask WHERE holder = ?", (holder,))]
+
+    # -- what is known -------------------------------------------------------------------------------------------------
 
     def progress(self, notes: Mapping[int, bytes], holder: int) -> None:
         with self._connection.write("NORMAL") as db:
@@ -264,20 +171,21 @@ class SqliteStore:
 
     def outcome(self, id: bytes) -> tuple[State, bytes | None] | None:
         with self._connection.read() as db:
-            row = fetch_one(db, "SELECT state, record FROM job WHERE id = ?", (id,))
-            return (State(row[0]), row[1]) if row is not None else None
+            return read.outcome(db, id)
 
     def story(self, id: bytes) -> Story | None:
         with self._connection.read() as db:
             return read.story(db, self._names, id)
 
-    def jobs(self, query: JobQuery) -> Sequence[JobView]:
+    def jobs(self, query: JobQuery) -> Page:
         with self._connection.read() as db:
             return read.jobs(db, self._names, query)
 
     def counts(self) -> Sequence[Count]:
         with self._connection.read() as db:
             return read.counts(db, self._names)
+
+    # -- the store itself ----------------------------------------------------------------------------------------------
 
     def listen(self, topic: Topic) -> Bell:
         listener = self._connection.tower.listen(topic)
@@ -287,6 +195,31 @@ class SqliteStore:
 
     def close(self) -> None:
         self._connection.close()
+        self._names.forget()  # the file that is opened next may be another
+
+    def before_fork(self) -> None:
+        """See `oakum.store.sqlite.fork`."""
+        self._inserter.before_fork()
+        self._connection.before_fork()
+
+    def after_fork(self, *, child: bool) -> None:
+        """See `oakum.store.sqlite.fork`."""
+        if child:
+            self._mine = None  # that bell is the parent's, who is to be told
+        self._connection.after_fork()
+        self._inserter.after_fork(child=child)
+
+    def _write(self, sync: Sync, work: Callable[[apsw.Connection], T]) -> T:
+        """One transaction; on a full disk it may have the ballast, since it finishes something or frees some room."""
+        try:
+            with self._connection.write(sync) as db:
+                return work(db)
+        except StoreFull:
+            self._connection.ballast.give_up()
+        self._connection.restart_log()
+        with self._connection.write(sync) as db:
+            return work(db)
 
     def _ring(self, topic: Topic) -> None:
-        self._connection.tower.ring(topic, but=self._mine.name if self._mine is not None else "")
+        with contextlib.suppress(StoreError):  # the change is made, and who was not told of it polls
+            self._connection.tower.ring(topic, but=self._mine.name if self._mine is not None else "")

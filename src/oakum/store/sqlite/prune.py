@@ -1,0 +1,50 @@
+"""Letting go of ended jobs whose retention is over, a bounded number at a time."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import apsw
+
+from oakum.store.sqlite.connection import fetch_all, fetch_one
+from oakum.store.sqlite.settle import add_to_total, drop_logs
+from oakum.store.sqlite.tally import Tally
+
+_OVER: Final = "state > 2 AND keep_until <= ?"
+_STALE_KEYS: Final = "until IS NOT NULL AND until <= ?"
+# The number of a pruned job is never given again: a late settle of it must find nothing.
+_REMEMBER_LAST: Final = """
+INSERT INTO total(name, value) SELECT 'seq', max(seq) FROM job WHERE true
+ON CONFLICT DO UPDATE SET value = max(value, excluded.value)
+"""
+
+
+def prunable(db: apsw.Connection, now_ms: int) -> int:
+    """See `oakum.store.base.Store.prunable`."""
+    return int(fetch_one(db, f"SELECT count(*) FROM job WHERE {_OVER}", (now_ms,))[0])
+
+
+def is_due(db: apsw.Connection, now_ms: int) -> bool:
+    """Whether `prune` would find anything: two index look-ups."""
+    query = f"SELECT EXISTS(SELECT 1 FROM job WHERE {_OVER}) OR EXISTS(SELECT 1 FROM mark WHERE {_STALE_KEYS})"
+    return bool(fetch_one(db, query, (now_ms, now_ms))[0])
+
+
+def prune(db: apsw.Connection, now_ms: int, limit: int) -> int:
+    """See `oakum.store.base.Store.prune`; the caller is in a write transaction."""
+    db.execute(f"DELETE FROM mark WHERE key IN (SELECT key FROM mark WHERE {_STALE_KEYS} LIMIT ?)", (now_ms, limit))
+    rows = fetch_all(db, f"SELECT seq FROM job WHERE {_OVER} LIMIT ?", (now_ms, limit))
+    if not rows:
+        return 0
+    db.execute(_REMEMBER_LAST)
+    db.executemany("DELETE FROM start WHERE seq = ?", rows)
+    tally = Tally()
+    logs = 0
+    for row in rows:
+        for queue, task, state in fetch_all(db, "DELETE FROM job WHERE seq = ? RETURNING queue, task, state", row):
+            tally.add(queue, task, state, -1)
+        logs += drop_logs(db, "seq = ?", row)
+    if logs:
+        add_to_total(db, -logs)
+    tally.save(db)
+    return len(rows)
