@@ -178,10 +178,12 @@ class MemoryStore:
         row.tries, row.crashes, row.over, row.suspect = each.tries, each.crashes, each.over, each.suspect
         row.run_at_ms = each.run_at_ms or row.run_at_ms
         if each.story and each.record is not None:
-            row.starts = [*row.starts, Start(each.token, now_ms, each.record)][-STARTS_KEPT:]
+            row.starts.append(Start(each.token, now_ms, each.record))
         if each.log:
             row.logs[each.token] = each.log
-        row.logs = {token: log for token, log in row.logs.items() if token > each.token - STARTS_KEPT}
+        too_old = each.token - STARTS_KEPT
+        row.starts = [start for start in row.starts if start.token > too_old]
+        row.logs = {token: log for token, log in row.logs.items() if token > too_old}
         if each.ended_ms is not None:
             self._end(row, each.ended_ms, each.keep_until_ms)
         elif row.cancel_asked:
