@@ -10,8 +10,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from oakum.errors import UsageError
 from oakum.units import format_duration, format_size, parse_size
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError(f"{args.file}: {error}") from error
         size = archive.size()
     if args.format == "json":
-        print(json.dumps({"archive": directory, "bytes": size, **asdict(imported)}, indent=2))
+        print(json.dumps({"archive": directory, "bytes": size, **msgspec.to_builtins(imported)}, indent=2))
     else:
         print("\n".join(_as_text(imported, directory, size, time.monotonic() - begun)))
     return 0

@@ -9,10 +9,11 @@ from __future__ import annotations
 import lzma
 import struct
 import zlib
+from array import array
 from collections.abc import Iterator
 from itertools import accumulate, groupby, repeat
 from operator import add, sub
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 
@@ -22,8 +23,6 @@ from oakum.watch.block import Block, OpenBlock, OpenTable, Rows
 from oakum.watch.history import UNKNOWN
 from oakum.watch.names import Names
 from oakum.watch.tables import Column, Entity, Table
-
-_T = TypeVar("_T")
 
 _MAGIC: Final = b"OAK\x01"
 _HEAD: Final = struct.Struct("<4sII")
@@ -42,12 +41,12 @@ class _TablePart(msgspec.Struct, array_like=True):
     table: Table
     first_new: int
     new: int
-    new_numbers: list[list[int]]
+    new_numbers: list[msgspec.Raw]
     new_labels: list[list[int]]
-    entities: list[int]
+    entities: msgspec.Raw
     counts: list[int]
-    ticks: list[int]
-    columns: list[list[int]]
+    ticks: msgspec.Raw
+    columns: list[msgspec.Raw]  # each is made and read by itself: a block's columns are never all in memory as lists
 
 
 class _BlockPart(msgspec.Struct, array_like=True):
@@ -55,14 +54,16 @@ class _BlockPart(msgspec.Struct, array_like=True):
     boot_id: str
     boot_started_ms: int
     step_s: int
-    times_ms: list[int]
+    times_ms: msgspec.Raw
     first_new: int
     new_strings: list[str]
     tables: list[_TablePart]
     notes: list[str]
 
 
+_encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_BlockPart).decode
+_decode_list = msgspec.msgpack.Decoder(list[int]).decode
 
 
 def pack(block: OpenBlock, names: Names) -> bytes:
@@ -75,13 +76,13 @@ def pack(block: OpenBlock, names: Names) -> bytes:
         block.boot_id,
         round(block.boot_started_s * 1000),
         block.step_s,
-        _differences(block.times_ms),
+        _coded(block.times_ms),
         first_new,
         names.strings[first_new:],
         tables,
         block.notes,
     )
-    packed = lzma.compress(msgspec.msgpack.encode(part), lzma.FORMAT_RAW, filters=_FILTERS)
+    packed = lzma.compress(_encode(part), lzma.FORMAT_RAW, filters=_FILTERS)
     return _HEAD.pack(_MAGIC, len(packed), zlib.crc32(packed)) + packed
 
 
@@ -92,30 +93,29 @@ def _pack_table(rows: OpenTable, texts: list[int], names: Names) -> _TablePart:
     order = sorted(range(len(rows.ids)), key=rows.ids.__getitem__)
     counts = {key: sum(1 for _ in run) for key, run in groupby(map(rows.ids.__getitem__, order))}
     entities = list(rows.entities)
-    columns: dict[Column, list[int]] = {}
-    for column, values in zip(rows.table.columns, rows.columns, strict=True):
-        if max(values) == UNKNOWN:
-            continue  # never known: not even named
-        if column.kind == "text":
-            columns[column] = [texts[values[index]] if values[index] >= 0 else UNKNOWN for index in order]
-        else:
-            unit = column.unit
-            columns[column] = [values[index] // unit for index in order]  # UNKNOWN // unit is UNKNOWN
-    gauges = {column.name: values for column, values in columns.items()}
+    recorded = dict(zip(rows.table.columns, rows.columns, strict=True))
+    known = tuple(column for column, values in recorded.items() if max(values) != UNKNOWN)  # the others are not named
     return _TablePart(
-        msgspec.structs.replace(rows.table, columns=tuple(columns)),
+        msgspec.structs.replace(rows.table, columns=known),
         first_new,
         len(new),
-        [_differences(numbers) for numbers in _turned([entity.numbers for entity in new])],
-        [[names.string(text) for text in texts] for texts in _turned([entity.labels for entity in new])],
-        _differences([ids[entities[key]] for key in counts]),
+        [_coded(list(numbers)) for numbers in zip(*(entity.numbers for entity in new), strict=True)],
+        [[names.string(text) for text in labels] for labels in zip(*(entity.labels for entity in new), strict=True)],
+        _coded([ids[entities[key]] for key in counts]),
         list(counts.values()),
-        _differences([rows.ticks[index] for index in order]),
-        [
-            list(map(sub, values, gauges[_gauge(column)])) if column.kind in _BESIDE else _differences(values)
-            for column, values in columns.items()
-        ],
+        _coded([rows.ticks[index] for index in order]),
+        [_pack_column(column, recorded, order, texts) for column in known],
     )
+
+
+def _pack_column(column: Column, recorded: dict[Column, array[int]], order: list[int], texts: list[int]) -> msgspec.Raw:
+    values, unit = recorded[column], column.unit
+    if column.kind == "text":
+        return _coded([texts[values[index]] if values[index] >= 0 else UNKNOWN for index in order])
+    if column.kind in _BESIDE:
+        gauge = next(values for other, values in recorded.items() if other.name == _gauge(column))
+        return msgspec.Raw(_encode([values[index] // unit - gauge[index] // unit for index in order]))
+    return _coded([values[index] // unit for index in order])  # UNKNOWN // unit is UNKNOWN
 
 
 def unpack(packed: bytes, names: Names) -> Block:
@@ -133,50 +133,49 @@ def unpack(packed: bytes, names: Names) -> Block:
             part.boot_id,
             part.boot_started_ms / 1000,
             part.step_s,
-            [time_ms / 1000 for time_ms in accumulate(part.times_ms)],
+            [time_ms / 1000 for time_ms in _decoded(part.times_ms)],
             [_unpack_table(table, names, len(part.times_ms)) for table in part.tables],
             names.strings,
             part.notes,
         )
-    except (IndexError, KeyError) as error:
+    except (IndexError, KeyError, ValueError) as error:  # also a number that is no list
         raise BrokenBlock(str(error)) from error
 
 
 def _unpack_table(part: _TablePart, names: Names, ticks: int) -> Rows:
     table = part.table
-    numbers = zip(*map(accumulate, part.new_numbers), strict=False) if table.numbers else repeat((), part.new)
+    numbers = zip(*map(_decoded, part.new_numbers), strict=False) if table.numbers else repeat((), part.new)
     texts = ([names.strings[number] for number in column] for column in part.new_labels)
     labels = zip(*texts, strict=False) if table.labels else repeat((), part.new)
     names.learn_entities(table.name, part.first_new, map(Entity, numbers, labels))
-    rows = Rows(
-        table,
-        [names.entities(table.name)[number] for number in accumulate(part.entities)],
-        part.counts,
-        list(accumulate(part.ticks)),
-        _columns(table, part.columns),
-    )
+    entities = [names.entities(table.name)[number] for number in _decoded(part.entities)]
+    columns = _unpack_columns(table, part.columns)
+    rows = Rows(table, entities, part.counts, _decoded(part.ticks), columns)
     lengths = {len(rows.ticks), sum(rows.counts), *map(len, rows.columns)}
-    if (
-        len(lengths) != 1
-        or len(rows.counts) != len(rows.entities)
-        or not 0 <= min(rows.ticks) <= max(rows.ticks) < ticks
-    ):
+    if len(lengths) != 1 or len(rows.counts) != len(entities) or not 0 <= min(rows.ticks) <= max(rows.ticks) < ticks:
         raise BrokenBlock(f"table {table.name}: columns of different length")
+    if any(
+        max(values) >= len(names.strings)
+        for column, values in zip(table.columns, columns, strict=True)
+        if column.kind == "text"
+    ):
+        raise BrokenBlock(f"table {table.name}: a text that is not there")
     return rows
 
 
-def _columns(table: Table, stored: list[list[int]]) -> list[list[int]]:
+def _unpack_columns(table: Table, stored: list[msgspec.Raw]) -> list[list[int]]:
     """The columns in what their names say: bytes, milliseconds."""
-    plain: dict[str, list[int]] = {}
-    for column, values in zip(table.columns, stored, strict=False):
+    columns: dict[str, list[int]] = {}
+    for column, raw in zip(table.columns, stored, strict=True):
         if column.kind in _BESIDE:
-            plain[column.name] = list(map(add, values, plain[_gauge(column)]))
+            columns[column.name] = list(map(add, _decode_list(raw), columns[_gauge(column)]))
         else:
-            plain[column.name] = list(accumulate(values))
-    return [
-        values if column.unit == 1 else [UNKNOWN if value < 0 else value * column.unit for value in values]
-        for column, values in zip(table.columns, plain.values(), strict=True)
-    ]
+            columns[column.name] = _decoded(raw)
+    for column in table.columns:
+        if column.unit != 1:
+            unit, values = column.unit, columns[column.name]
+            columns[column.name] = [UNKNOWN if value < 0 else value * unit for value in values]
+    return list(columns.values())
 
 
 def _gauge(column: Column) -> str:
@@ -184,14 +183,14 @@ def _gauge(column: Column) -> str:
     return column.name.partition(".")[0]
 
 
-def _differences(values: list[int]) -> list[int]:
-    """What `accumulate` turns back."""
-    return values[:1] + list(map(sub, values[1:], values))
+def _coded(values: list[int]) -> msgspec.Raw:
+    """A list as its differences."""
+    return msgspec.Raw(_encode(values[:1] + list(map(sub, values[1:], values))))
 
 
-def _turned(rows: list[tuple[_T, ...]]) -> list[list[_T]]:
-    """Columns of rows."""
-    return [list(column) for column in zip(*rows, strict=True)]
+def _decoded(raw: msgspec.Raw) -> list[int]:
+    """What was coded."""
+    return list(accumulate(_decode_list(raw)))
 
 
 def frames(data: bytes) -> Iterator[bytes | int]:

@@ -13,7 +13,7 @@ from oakum.watch.families import fold
 from oakum.watch.history import UNKNOWN
 from oakum.watch.tables import CHURN, PROCESSES, Column, Entity, Kind, Table
 
-LARGEST_BLOCK: Final = 65_000  # samples: the longer a block the smaller, but it is held in memory while it is open
+LARGEST_BLOCK: Final = 50_000  # samples: the longer a block the smaller, but it is held in memory while it is open
 
 
 class _Step(NamedTuple):
