@@ -25,6 +25,7 @@ from oakum.run.postmortem import autopsy
 
 BEHIND_SLOW_NS: Final = 50_000_000
 JOBS_PER_CHILD: Final = 100_000
+LONGEST_PAUSE_S: Final = 30.0  # between children that do not come up
 OUTPUT_LOOK_US: Final = 1000  # shorter jobs start no program whose output would have to be waited for
 
 
@@ -51,13 +52,16 @@ class Crew:
         self.returned: list[Claimed] = []
         self.notes: dict[int, bytes] = {}
         self.calls: list[tuple[Kid, wire.Store]] = []
+        self.trouble = ""
         self._poller, self._groups = poller, groups
+        self._stillborn = 0
+        self._not_before = 0.0
 
     # -- coming and going ----------------------------------------------------------------------------------------------
 
     def fill(self) -> None:
         """Makes the children that are missing, as soon as there is a template."""
-        if self.nursery is None:
+        if self.nursery is None or time.monotonic() < self._not_before:
             return
         for _ in range(self.fleet.missing):
             kid = self.nursery.child(self._groups)
@@ -139,14 +143,21 @@ class Crew:
                 self.replace(kid, message.reason)
             elif type(message) is wire.Ready:
                 kid.arrive(message)
+                self.trouble, self._stillborn = "", 0
                 self._poller.watch(kid.pidfd, functools.partial(self._dies, kid))
                 self.herald.emit(ChildStarted(kid.pid, kid.resting))
 
     def _fell_silent(self, kid: Kid) -> None:
         """Its end of the line is closed: it has ended, or is about to, which its pidfd will tell."""
         self._poller.unwatch(kid.inbox.fileno())
-        if kid.pidfd < 0:
-            self._bury(kid)  # it never came up
+        if kid.pidfd < 0:  # it never came up: a start hook raised, or there was no memory for it
+            kid.read_output()
+            self.trouble = (
+                f"children end before they are ready: {kid.tail.peek().strip()[-2000:] or 'they say nothing'}"
+            )
+            self._stillborn += 1
+            self._not_before = time.monotonic() + min(LONGEST_PAUSE_S, 2.0**self._stillborn)
+            self._bury(kid)
 
     def _done(self, kid: Kid, held: InHand, done: wire.Done) -> None:
         kid.jobs += 1

@@ -33,6 +33,7 @@ class Gauge:
             self.ring1 = f"off: {error}"
         self.rest = self._memory.read() if self._memory is not None else NOTHING
         self._birth = self.rest.resident
+        self._fresh = True
         self._free = self._heap.free()
 
     @property
@@ -45,11 +46,12 @@ class Gauge:
         if self._memory is None:
             return ""
         if limit and self._limit is not None:
-            if self._free > limit // 4:
+            if self._free > limit // 4 and not self._fresh:  # a fresh one has what it was born with: so will the next
                 self._settle()
                 if self._free > limit // 4:
                     return f"{format_size(self._free)} free inside malloc would hide growth under {format_size(limit)}"
-            self._limit.set(self.rest.data + limit - self._free + headroom)
+            self._limit.set(self.rest.data + max(0, limit - self._free) + headroom)
+        self._fresh = False
         self._memory.reset_peak()
         return ""
 

@@ -25,6 +25,7 @@ PSS_EVERY_S: Final = 300.0
 TRIM_EVERY_S: Final = 60.0
 STALLED_PERCENT: Final = 20.0
 PRUNE_AT_ONCE: Final = 1000
+PRUNE_S: Final = 0.2
 
 
 class House:
@@ -53,12 +54,14 @@ class House:
             self._next_trim = now + TRIM_EVERY_S
             self._heap.trim()
         supervisor.herald.flush()
-        if now >= self._next:
-            self._next = now + EVERY_S
-            try:
+        supervisor.crew.fill()
+        try:
+            if now >= self._next:
+                self._next = now + EVERY_S
                 self._visit_store(now)
-            except StoreError as error:
-                supervisor.store_trouble = str(error)
+            self._prune(time.monotonic())
+        except StoreError as error:
+            supervisor.store_trouble = str(error)
 
     def _visit_store(self, now: float) -> None:
         supervisor = self._supervisor
@@ -74,7 +77,12 @@ class House:
         if self._recovery.sweep(supervisor.holder, supervisor.now()):
             supervisor.look_again()
         store.promote(supervisor.now())
-        store.prune(supervisor.now(), PRUNE_AT_ONCE)
+
+    def _prune(self, now: float) -> None:
+        """Old history leaves in batches, for at most a fifth of the time however much there is."""
+        while self._supervisor.store.prune(self._supervisor.now(), PRUNE_AT_ONCE) == PRUNE_AT_ONCE:
+            if time.monotonic() - now > PRUNE_S:
+                return
 
     def _end_strays(self) -> None:
         """Processes that a job left behind have become this process's children: they end with their job."""
@@ -128,9 +136,13 @@ class House:
 
     def _notes(self) -> tuple[str, ...]:
         supervisor = self._supervisor
-        notes = [
-            note for note in (supervisor.host_short, supervisor.store_trouble, self._templates.manifest.spawn) if note
-        ]
+        known = (
+            supervisor.host_short,
+            supervisor.store_trouble,
+            supervisor.crew.trouble,
+            self._templates.manifest.spawn,
+        )
+        notes = [note for note in known if note]
         for task, wanted in supervisor.ledger.too_large().items():
             notes.append(f"{task} wants {format_size(wanted)}, more than this worker's room leaves for a job")
         return tuple(notes)

@@ -25,12 +25,16 @@ GROUP_SLACK: Final = 8 * 1024 * 1024  # page cache and the like, beside what rin
 
 
 class InHand(Struct, gc=False):
-    """A job that a child was given; `at` on the monotonic clock in seconds, `said` whether its time is known to be up."""
+    """A job that a child was given. Times on the monotonic clock in seconds.
+
+    `interrupted_at` is when it was asked to end, 0.0 if it was not; `doom` is its outcome should it have to be killed for that.
+    """
 
     job: Claimed
     plan: Plan
     at: float
-    interrupted: bool = False
+    interrupted_at: float = 0.0
+    doom: Outcome | None = None
 
 
 class Kid:
@@ -127,12 +131,15 @@ class Kid:
             with contextlib.suppress(OSError):
                 self.inbox.send(wire.encode(wire.Stop()), wait=False)
 
-    def interrupt(self, number: int, why: int) -> None:
-        """Has the running job raise: through the page and a signal, or by a message where several share a loop."""
+    def interrupt(self, number: int, why: int, doom: Outcome) -> None:
+        """Has a running job raise: through the page and a signal, or by a message where several share a loop.
+
+        `doom` is its outcome if it does not end by itself.
+        """
         held = self.in_hand.get(number)
-        if held is None or held.interrupted:
+        if held is None or held.interrupted_at:
             return
-        held.interrupted = True
+        held.interrupted_at, held.doom = time.monotonic(), doom
         if held.plan.shared:
             with contextlib.suppress(OSError):
                 self.inbox.send(wire.encode(wire.Interrupt(number, why)), wait=False)
@@ -147,23 +154,30 @@ class Kid:
 
     def kill(self, verdict: Outcome | None) -> None:
         """Kills the child and its whole group; the first verdict is the one that counts."""
+        self.leaving = self.leaving or "it was killed"
         if self.verdict is None:
             self.verdict = verdict
         if self.pid:
             kill_group(self.pid)
             self.signal(signal.SIGKILL)
 
-    def overdue(self, now: float) -> Iterator[tuple[int, InHand, float]]:
-        """The jobs that have started and are past their time limit: number, job, seconds past it."""
+    def late(self, now: float) -> Iterator[tuple[int, InHand]]:
+        """The jobs that run, are past their time limit, and were not asked to end yet."""
         running = self.page.running()
         if running is None:
             return
-        number, since_ns = running
-        for each, held in list(self.in_hand.items()):
-            if held.plan.timeout_s and (held.plan.shared or each == number):
-                began = held.at if held.plan.shared else since_ns / 1e9
+        for number, held in list(self.in_hand.items()):
+            if held.plan.timeout_s and not held.interrupted_at and (held.plan.shared or number == running[0]):
+                began = held.at if held.plan.shared else running[1] / 1e9
                 if now - began > held.plan.timeout_s:
-                    yield each, held, now - began - held.plan.timeout_s
+                    yield number, held
+
+    def deaf(self, now: float) -> bool:
+        """Whether a job that was asked to end has not done so within its `kill_after`."""
+        return any(
+            held.interrupted_at and now - held.interrupted_at > held.plan.kill_after_s
+            for held in list(self.in_hand.values())
+        )
 
     def read_output(self) -> None:
         """Takes in what was written to the child's plain descriptors 1 and 2."""

@@ -34,10 +34,13 @@ class Ledger:
         return self._specs.get(task) or TaskSpec(task)
 
     def refit(self, room: Room) -> None:
-        """The room for limits has changed: shares follow, once the change is worth it."""
+        """The room for limits has changed: shares follow, once the change is worth it.
+
+        A twentieth is kept back, so that children that rest on a little more than a moment ago still get their share.
+        """
         budget = room.budget
-        if abs(budget - self._budget) > self._budget // 20:
-            self._budget, self._share = budget, max(1, budget // self._slots)
+        if abs(budget - self._budget) > self._budget // 40:
+            self._budget, self._share = budget, max(1, budget * 19 // 20 // self._slots)
             self._plans.clear()
 
     @property

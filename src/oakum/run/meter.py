@@ -14,7 +14,7 @@ from typing import Final
 from oakum.host.process import SHOW_STACK
 from oakum.host.tree import descendants, private, resident
 from oakum.model.outcome import OverBudget, TimedOut
-from oakum.run.kid import InHand, Kid
+from oakum.run.kid import Kid
 from oakum.run.page import TIMEOUT
 
 TOUCH_RATE: Final = 4e9  # bytes a second
@@ -86,15 +86,10 @@ def look(kid: Kid, now: float) -> float:
 
 
 def _keep_time(kid: Kid, now: float) -> None:
-    for number, held, late in kid.overdue(now):
-        if late > held.plan.kill_after_s:
-            kid.kill(TimedOut(held.plan.timeout_s, hard=True))
-        elif not _interrupts_itself(held):
-            kid.interrupt(number, TIMEOUT)
-
-
-def _interrupts_itself(held: InHand) -> bool:
-    return bool(held.plan.shared)  # a loop keeps its own jobs' time, as long as it turns
+    for number, held in kid.late(now):
+        kid.interrupt(number, TIMEOUT, TimedOut(held.plan.timeout_s, hard=True))
+    if kid.deaf(now):
+        kid.kill(None)
 
 
 def _used(kid: Kid, enough: int) -> int | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import linecache
 import os
 import re
 import signal
+import sys
 import time
 from typing import Final
 
@@ -13,6 +15,11 @@ from oakum.model.job import Claimed
 from oakum.model.outcome import Lost, Outcome, OverBudget, Released, Usage, clip
 from oakum.run.kid import InHand, Kid
 
+_NOT_THE_USERS: Final = (
+    sys.prefix + os.sep,
+    sys.base_prefix + os.sep,
+    os.path.dirname(os.path.dirname(__file__)) + os.sep,
+)
 _FRAME: Final = re.compile(r'File "([^"]+)", line (\d+) in (\S+)')
 _TOGETHER: Final = "the jobs of its loop ended with their child; each runs alone"
 
@@ -40,7 +47,12 @@ def autopsy(
     kid.in_hand.clear()
     if len(running) > 1:  # several on one loop: whose fault it was will show when each runs alone
         outcome = Released(_TOGETHER, alone=True)
-    return cause, [(held, outcome, _usage(kid, held)) for held in running]
+    return cause, [(held, _doom(held, verdict) or outcome, _usage(kid, held)) for held in running]
+
+
+def _doom(held: InHand, verdict: Outcome | None) -> Outcome | None:
+    """What was said beforehand of a job that was asked to end, unless the child had to be killed for something else."""
+    return held.doom if verdict is None else None
 
 
 def _began(kid: Kid) -> list[int]:
@@ -71,7 +83,10 @@ def _cause(status: os.waitid_result) -> str:
 
 
 def _where(kid: Kid) -> str:
-    """The innermost line of the stack that the child was asked for before it was killed."""
-    text = kid.tail.peek()
-    match = _FRAME.search(text)
-    return clip(f"{match[1]}:{match[2]} in {match[3]}") if match is not None else ""
+    """The innermost line of the user's own code in the stack that the child was asked for before it was killed."""
+    frames = list(_FRAME.finditer(kid.tail.peek()))
+    frame = next((frame for frame in frames if not frame[1].startswith(_NOT_THE_USERS)), frames[0] if frames else None)
+    if frame is None:
+        return ""
+    line = linecache.getline(frame[1], int(frame[2])).strip()
+    return clip(f"{frame[1]}:{frame[2]} in {frame[3]}: {line}")

@@ -21,7 +21,7 @@ from oakum.model.admission import AGEING_S
 from oakum.model.ids import id_text
 from oakum.model.job import Claimed
 from oakum.model.lifecycle import Settlement, settle
-from oakum.model.outcome import Completed, OverBudget, Released, describe
+from oakum.model.outcome import Cancelled, Completed, OverBudget, Released, describe
 from oakum.run import wire
 from oakum.run.crew import BEHIND_SLOW_NS, Crew, Ended
 from oakum.run.kid import Kid
@@ -291,10 +291,15 @@ class Supervisor:
         refs = set(self.store.cancelled(self.holder))
         if not refs:
             return
+        self.crew.take_back_all()  # what is not begun need not begin
+        self._take_returned()
+        doomed = [job for job in self.pool if job.ref in refs]
+        self.crew.ended += [Ended(job, Cancelled("before it started")) for job in doomed]
+        self.pool = deque(job for job in self.pool if job.ref not in refs)
         for kid in self.fleet.kids:
             for number, held in list(kid.in_hand.items()):
                 if held.job.ref in refs:
-                    kid.interrupt(number, CANCEL)
+                    kid.interrupt(number, CANCEL, Cancelled("while it ran, and had to be killed"))
 
     def release(self, why: str) -> None:
         """Gives back unspent whatever is claimed and not begun."""

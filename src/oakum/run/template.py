@@ -15,6 +15,7 @@ import sys
 import traceback
 from typing import NoReturn
 
+from oakum.host.limits import Heap
 from oakum.host.process import die_with, note_only, set_name
 from oakum.host.tree import resident
 from oakum.model.outcome import clip
@@ -80,6 +81,7 @@ def _import(control: socket.socket, target: str) -> Oakum:
     if any(task.spec.is_async for task in app.tasks.values()):
         import oakum.run.loop  # noqa: F401
     gc.collect()
+    Heap().trim()
     gc.freeze()  # a collection in a child would write to every object's header, and copy every page
     control.send(wire.encode(wire.Loaded(description, resident(os.getpid()) or 0)))
     return app

@@ -76,6 +76,7 @@ class Worker:
         self._room = settings.memory if settings.memory is not None else int(memory.read().limit * SHARE_OF_LIMIT)
         self._templates = Templates(settings.target, planted, say)
         self._told: list[int] = []
+        self._said = ""
         self._groups: cgroup.Parent | None = None
         self._poller = Poller()
         self._crew: Crew
@@ -164,6 +165,10 @@ class Worker:
         if self._house.lost_lease:
             self._house.lost_lease = 0
             self._say("oakum worker: the lease was lost (was this process stopped for a while?); began anew")
+        if self._crew.trouble != self._said:
+            self._said = self._crew.trouble
+            if self._said:
+                self._say(f"oakum worker: {self._said}")
         if self._settings.reload and self._templates.changed():
             self._renew_template()
         notify("WATCHDOG=1")
