@@ -131,7 +131,7 @@ def _purge(args: argparse.Namespace, options: Options) -> list[Report]:
         raise UsageError(f"{args.name}: say --older-than, like --older-than 90d")
     if ready.source and not args.source:
         raise UsageError(f"{args.name}: give {ready.source} as the second word")
-    if args.settings or not ready.source or args.name == "jumpserver":
+    if ready.django:
         _set_up_django(args.settings)
     return ready.run(args.source, args.older_than, options)
 

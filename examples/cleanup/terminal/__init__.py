@@ -1,0 +1,1 @@
+"""What a bastion host keeps of its users' terminals."""
