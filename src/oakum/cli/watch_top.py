@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import select
 import sys
-import termios
-import tty
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from oakum.errors import CannotRun
@@ -43,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.live import Live
 
+    from oakum.cli.keys import keys
     from oakum.clock import SystemClock
     from oakum.host.procfs import ProcFs
     from oakum.watch.growth import Growth
@@ -61,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         console.print(_table(growth, args.families, _LINES_ELSEWHERE))
         return 0
     families = args.families
-    with _keys() as pressed, Live(console=console, screen=True, auto_refresh=False) as live:
+    with keys() as pressed, Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
             live.update(_table(growth, families, console.height - _LINES_AROUND), refresh=True)
             key = pressed(interval_s)
@@ -135,19 +132,3 @@ def _bars(values: tuple[int, ...]) -> str:
     points = [max(values[start : start + step]) for start in range(0, len(values), step)]
     low, high = min(points), max(points)
     return "".join(_BARS[(value - low) * (len(_BARS) - 1) // (high - low or 1)] for value in points)
-
-
-@contextmanager
-def _keys() -> Iterator[Callable[[float], str]]:
-    """Gives a wait that answers the key pressed within so many seconds, "" for none."""
-    before = termios.tcgetattr(sys.stdin)
-    tty.setcbreak(sys.stdin)
-
-    def pressed(seconds: float) -> str:
-        ready, _, _ = select.select([sys.stdin], [], [], seconds)
-        return sys.stdin.read(1) if ready else ""
-
-    try:
-        yield pressed
-    finally:
-        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)

@@ -11,7 +11,8 @@ from oakum.units import parse_duration, parse_size
 LARGEST_SLOTS = 256
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
+def add_room(parser: argparse.ArgumentParser) -> None:
+    """Whose jobs, how many at a time, in how much memory."""
     parser.add_argument("app", metavar="MODULE:APP", help="where the application is, like shop.tasks:app")
     parser.add_argument(
         "--memory", metavar="SIZE", help="the room of the whole worker tree (default: 80%% of what there is)"
@@ -22,6 +23,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--queues", default="default", metavar="A,B", help="queues, in the order of preference (default: default)"
     )
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    add_room(parser)
+    parser.set_defaults(reload=False)
     parser.add_argument(
         "--grace", default="30s", metavar="TIME", help="for running jobs, when the worker is stopped (default: 30s)"
     )
@@ -55,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
         overcommit=args.overcommit,
         health_port=args.health,
         echo=args.echo,
+        reload=args.reload,
     )
     return Worker(settings, planted, say).run()
 

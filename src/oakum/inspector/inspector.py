@@ -30,6 +30,10 @@ class Inspector:
         self._ids = IdSource()
         self._here = myself()
 
+    def now_ms(self) -> int:
+        """Wall milliseconds by the inspector's clock."""
+        return self._now().wall_ms
+
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def overview(self) -> Overview:

@@ -101,16 +101,17 @@ def _notes(
             yield f"worker {worker.pid} on {worker.host} has said nothing for {silence:,} s"
         for note in worker.report.notes if worker.report is not None and worker.alive else ():
             yield f"worker {worker.pid}: {note}"
-    waiting = sum(queue.jobs.waiting for queue in queues)
-    if waiting and not alive:
-        yield f"no worker runs, and jobs wait ({waiting:,}): start one with `oakum worker MODULE:APP`"
-    if known:
-        for task in tasks:
-            if task.jobs.waiting and task.name not in known:
-                yield f"no running worker knows {task.name}, and jobs of it wait ({task.jobs.waiting:,})"
+    if not alive:
+        waiting = sum(queue.jobs.waiting for queue in queues)
+        what = f", {_jobs(waiting)} waiting" if waiting else ""
+        yield f"no worker runs{what}: start one with `oakum worker MODULE:APP`"
+    for task in tasks if known else ():
+        if task.jobs.waiting and task.name not in known:
+            yield f"no running worker knows task {task.name}, {_jobs(task.jobs.waiting)} waiting"
     for queue in queues:
         if queue.jobs.quarantined:
-            yield (
-                f"queue {queue.name}: jobs in quarantine ({queue.jobs.quarantined:,}):"
-                f" `oakum jobs --state quarantined --queue {queue.name}`"
-            )
+            yield f"{_jobs(queue.jobs.quarantined)} quarantined in queue {queue.name}: `oakum jobs --state quarantined`"
+
+
+def _jobs(count: int) -> str:
+    return "1 job" if count == 1 else f"{count:,} jobs"

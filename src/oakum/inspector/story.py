@@ -106,7 +106,7 @@ def start_row(record: Record, ended_ms: int | None) -> StartRow:
         caught_by=_caught_by(outcome),
         type="" if isinstance(outcome, Completed | Snoozed) else kind,
         message=message,
-        traceback=traceback or (over.where if over is not None else ""),
+        traceback=traceback or (over.where if over is not None and "\n" in over.where else ""),
     )
 
 

@@ -20,9 +20,7 @@ def open_store(url: str, *, must_exist: bool = False) -> Store:
         path = unquote(rest).removeprefix("/")
         if path:
             if must_exist and not os.path.exists(path):
-                raise UsageError(
-                    f"store: there is no file {os.path.abspath(path)}; a first job makes it, or else name another store"
-                )
+                raise UsageError(f"store: there is no file {os.path.abspath(path)}; a first job makes it")
             from oakum.store.sqlite.store import SqliteStore
 
             return SqliteStore(path)
