@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from typing import Final
 
 from oakum.errors import TaskInterrupt, UsageError
+from oakum.model.ids import id_text
 from oakum.model.progress import Progress
 from oakum.units import Duration, parse_duration
 
@@ -24,26 +25,15 @@ class Snooze(TaskInterrupt):
 class Context:
     """The running job. Times in seconds, sizes in bytes.
 
-    Attributes: `job_id`; `task`; `queue`; `tags`; `attempt`, 1 for the first; `token`, the fencing token, which rises with each
+    Attributes: `task`; `queue`; `tags`; `attempt`, 1 for the first; `token`, the fencing token, which rises with each
     start of this job; `deadline`, on `time.monotonic()`, None for a job without a time limit.
     """
 
-    __slots__ = (
-        "_cancelled",
-        "_remaining",
-        "_report",
-        "attempt",
-        "deadline",
-        "job_id",
-        "queue",
-        "tags",
-        "task",
-        "token",
-    )
+    __slots__ = ("_cancelled", "_id", "_remaining", "_report", "attempt", "deadline", "queue", "tags", "task", "token")
 
     def __init__(
         self,
-        job_id: str,
+        job_id: bytes,
         task: str,
         queue: str,
         tags: tuple[str, ...],
@@ -54,9 +44,14 @@ class Context:
         cancelled: Callable[[], bool],
         remaining: Callable[[], int | None],
     ) -> None:
-        self.job_id, self.task, self.queue, self.tags = job_id, task, queue, tags
+        self._id, self.task, self.queue, self.tags = job_id, task, queue, tags
         self.attempt, self.token, self.deadline = attempt, token, deadline
         self._report, self._cancelled, self._remaining = report, cancelled, remaining
+
+    @property
+    def job_id(self) -> str:
+        """The job's id: 26 letters and digits."""
+        return id_text(self._id)
 
     @property
     def cancelled(self) -> bool:

@@ -68,7 +68,7 @@ class Crew:
             self.fleet.kids.append(kid)
             self._poller.watch(kid.inbox.fileno(), functools.partial(self._hear, kid))
             self._poller.watch(kid.line.fileno(), functools.partial(self._hear_call, kid))
-            self._poller.watch(kid.output, kid.read_output)
+            self._poller.watch(kid.output, functools.partial(self._read_output, kid))
 
     def replace(self, kid: Kid, why: str) -> None:
         """Lets a child go after what it is running; what it has not begun goes back, and another takes its place."""
@@ -126,7 +126,6 @@ class Crew:
         """All that a child has to say now."""
         while (packet := kid.inbox.receive(wait=False)) is not None:
             if not packet:
-                self._fell_silent(kid)
                 return
             message = wire.decode_from_child(packet)
             if type(message) is wire.Done:
@@ -148,8 +147,11 @@ class Crew:
                 self.herald.emit(ChildStarted(kid.pid, kid.resting))
 
     def _fell_silent(self, kid: Kid) -> None:
-        """Its end of the line is closed: it has ended, or is about to, which its pidfd will tell."""
-        self._poller.unwatch(kid.inbox.fileno())
+        """Its end of the line is closed: it has ended, which its pidfd tells too, once we have that.
+
+        Only the line says so: of its inbox both ends are held here, and its output it may have closed itself.
+        """
+        self._poller.unwatch(kid.line.fileno())
         if kid.pidfd < 0:  # it never came up: a start hook raised, or there was no memory for it
             kid.read_output()
             self.trouble = (
@@ -182,7 +184,11 @@ class Crew:
         if packet:
             self.calls.append((kid, wire.decode_store(packet)))
         elif packet == b"":
-            self._poller.unwatch(kid.line.fileno())
+            self._fell_silent(kid)
+
+    def _read_output(self, kid: Kid) -> None:
+        if not kid.read_output():
+            self._poller.unwatch(kid.output)
 
     # -- taking back -----------------------------------------------------------------------------------------------------
 

@@ -29,6 +29,11 @@ class Fleet:
         return not any(kid.in_hand for kid in self.kids)
 
     @property
+    def anyone_idle(self) -> bool:
+        """Whether a child that could work has nothing to do."""
+        return any(not kid.in_hand and kid.ready for kid in self.kids)
+
+    @property
     def missing(self) -> int:
         """How many children are to be made; those that are about to leave are not counted as being there."""
         return self.slots - sum(not kid.leaving for kid in self.kids)

@@ -10,10 +10,12 @@ import gc
 from typing import Final
 
 from oakum.host.limits import DataLimit, Heap, OwnMemory, Sizes
-from oakum.units import MIB, format_size
+from oakum.units import KIB, MIB, format_size
 
 RISE: Final = 1 * MIB  # below this, what a job leaves behind is not worth a collection
 RETAINED_BOUND: Final = 64 * MIB  # a child that has grown by this since its birth is replaced
+SMALL: Final = 256 * KIB  # a peak below this is taken at a glance, without reading what has become of the rest
+READ_EVERY: Final = 64  # jobs: many small rises are one large one
 NOTHING: Final = Sizes(0, 0, 0)
 
 
@@ -27,13 +29,13 @@ class Gauge:
         self.ring1 = ""
         try:
             self._memory = OwnMemory()
-            self._memory.reset_peak()
             self._limit = DataLimit()
         except OSError as error:
             self.ring1 = f"off: {error}"
         self.rest = self._memory.read() if self._memory is not None else NOTHING
         self._birth = self.rest.resident
         self._fresh = True
+        self._unread = 0
         self._free = self._heap.free()
 
     @property
@@ -77,6 +79,11 @@ class Gauge:
         if self._memory is None:
             return 0, None
         before = self.rest
+        glance = self._memory.glance()
+        self._unread += 1
+        if glance is not None and glance - before.resident < SMALL and self._unread < READ_EVERY:
+            return max(0, glance - before.resident), None  # nothing can have been left behind either
+        self._unread = 0
         sizes = self._memory.read()
         peak = max(0, sizes.peak - before.resident)
         if sizes.resident - before.resident < RISE and sizes.data - before.data < RISE:

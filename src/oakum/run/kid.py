@@ -179,11 +179,14 @@ class Kid:
             for held in list(self.in_hand.values())
         )
 
-    def read_output(self) -> None:
-        """Takes in what was written to the child's plain descriptors 1 and 2."""
-        with contextlib.suppress(BlockingIOError):
+    def read_output(self) -> bool:
+        """Takes in what was written to the child's plain descriptors 1 and 2; false when both are closed."""
+        try:
             while data := os.read(self.output, 65536):
                 self.tail.add(data.decode("utf-8", "replace"))
+        except BlockingIOError:
+            return True
+        return False
 
     def close(self) -> None:
         """Lets go of a child that has ended, and has the kernel clear away what it left in its group."""

@@ -7,7 +7,6 @@ import time
 from typing import Any, Final
 
 from oakum.host.process import LOST_CHANNEL
-from oakum.model.ids import id_text
 from oakum.model.outcome import Outcome, OverBudget, Usage
 from oakum.model.progress import Progress
 from oakum.run import wire
@@ -40,7 +39,7 @@ class Station:
     def context(self, hand: wire.Hand, started_ns: int) -> Context:
         """What `current()` answers in a job."""
         return Context(
-            id_text(hand.id),
+            hand.id,
             hand.task,
             hand.queue,
             hand.tags,

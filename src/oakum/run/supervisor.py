@@ -34,7 +34,9 @@ from oakum.store.base import Bell, Instant, Store, Want
 
 LEASE_MS: Final = 15_000
 CLAIM_AT_MOST: Final = 512
+SETTLE_AT_ONCE: Final = 256
 SETTLE_AT_MOST: Final = 1024
+SETTLE_WITHIN_S: Final = 0.003
 LOOK_AHEAD: Final = 32  # jobs in the pool that may pass one that does not fit
 BACKOFF_S: Final = 0.5
 IDLE_S: Final = 1.0
@@ -70,6 +72,7 @@ class Supervisor:
         self._next_claim = 0.0
         self._not_before = 0.0  # after trouble with the store
         self._last_settled = time.monotonic()
+        self._ended_since = 0.0
         self._meter = Meter(lambda: self.fleet.kids)
 
     def open(self) -> None:
@@ -96,7 +99,9 @@ class Supervisor:
         """Once around: waits for news, at most `longest` seconds, and does what follows from it."""
         self._poller.poll(self._patience(longest))
         self._answer_calls()
-        self._settle()
+        self._hand_out()  # first, so that the children work while the disk does
+        if self._worth_settling():
+            self._settle()
         self._claim()
         self._hand_out()
         self.crew.take_back_from_slow()
@@ -107,7 +112,7 @@ class Supervisor:
         if crew.calls or crew.returned:
             return 0.0
         if crew.ended:
-            return min(longest, trouble)
+            return min(longest, trouble, SETTLE_WITHIN_S)
         if any(len(kid.in_hand) > 1 for kid in self.fleet.kids):
             longest = min(longest, BEHIND_SLOW_NS / 1e9)
         if self._may_claim():
@@ -150,12 +155,23 @@ class Supervisor:
 
     # -- settling ----------------------------------------------------------------------------------------------------
 
+    def _worth_settling(self) -> bool:
+        """Whether to pay for a commit now: when there is much to write, when it has waited, or when a child has nothing to do."""
+        ended = self.crew.ended
+        if not ended:
+            self._ended_since = 0.0
+            return False
+        now = time.monotonic()
+        self._ended_since = self._ended_since or now
+        return len(ended) >= SETTLE_AT_ONCE or now - self._ended_since >= SETTLE_WITHIN_S or self.fleet.anyone_idle
+
     def _settle(self) -> None:
         """Writes what has ended, all of it in one commit; on trouble keeps it and tries again soon."""
         monotonic = time.monotonic()
         ended = self.crew.ended
-        if not ended or monotonic < self._not_before:
+        if monotonic < self._not_before:
             return
+        self._ended_since = 0.0
         batch = ended[:SETTLE_AT_MOST]
         now = self.now()
         settlements = [self._judge(each, now.wall_ms) for each in batch]
@@ -217,6 +233,8 @@ class Supervisor:
         if not self._may_claim() or (not self._rung and monotonic < self._next_claim) or monotonic < self._not_before:
             return
         room = self.ledger.budget - self._outstanding()
+        if room < self.ledger.budget // 2 and not self.fleet.anyone_idle:
+            return  # a large claim a little later costs half of what two small ones do
         if room <= 0:
             return
         now = self.now()
