@@ -43,7 +43,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=os.environ.get("PURGE_BENCH_DIR")) as directory:
         os.environ["PURGE_BENCH_SQLITE"] = os.path.join(directory, "bench.db")
         print(f"{args.rows:,} rows. Writer: one insert in {WRITE_EVERY * 1000:.0f} ms, its waits in ms")
-        print(f"{'':24}{'s':>8}{'MiB added':>11}{'lock ms':>9}{'writes':>8}{'p50':>8}{'p99':>9}{'longest':>9}")
+        print(
+            f"{'':26}{'s':>8}{'own CPU':>9}{'MiB added':>11}{'lock ms':>9}{'writes':>8}{'p50':>8}{'p99':>9}{'longest':>9}"
+        )
         for database in args.databases.split(","):
             for case in args.cases.split(","):
                 for way in args.ways.split(",") if args.ways else CASES[case][2]:
@@ -61,7 +63,7 @@ def compare(database: str, case: str, way: str, rows: int) -> None:
     lock = f"{purge['lock'] * 1000:9.0f}" if purge["lock"] is not None else f"{'':9}"
     p50, p99, longest = (waits[min(len(waits) - 1, int(len(waits) * share))] * 1000 for share in (0.5, 0.99, 1))
     print(
-        f"{database:10}{case:9}{way:7}{purge['seconds']:6.1f}{purge['peak'] / 2**20:11.1f}{lock}"
+        f"{database:10}{case:9}{way:7}{purge['seconds']:8.1f}{purge['cpu']:9.1f}{purge['peak'] / 2**20:11.1f}{lock}"
         f"{len(waits):8}{p50:8.1f}{p99:9.1f}{longest:9.1f}",
         flush=True,
     )
@@ -160,7 +162,7 @@ def delete(database: str, case: str, way: str) -> dict[str, float | None]:
     options = purge.Options()
     with open("/proc/self/clear_refs", "w") as reset:
         reset.write("5")
-    resident, began, lock = memory("VmRSS"), time.monotonic(), None
+    resident, began, spent, lock = memory("VmRSS"), time.monotonic(), time.process_time(), None
     if way in {"delete", "own"}:
         rows.delete() if way == "delete" else model.objects.delete_expired(timedelta(days=90))
     elif way == "bare":
@@ -182,8 +184,8 @@ def delete(database: str, case: str, way: str) -> dict[str, float | None]:
         )
         where = [f"{column}<{CUTOFF:%Y-%m-%d %H:%M:%S}"]
         lock = purge.table(url, model._meta.db_table, where=where, options=options).longest_lock
-    seconds = time.monotonic() - began
-    return {"seconds": seconds, "peak": memory("VmHWM") - resident, "lock": lock, "left": rows.count()}
+    seconds, cpu = time.monotonic() - began, time.process_time() - spent
+    return {"seconds": seconds, "cpu": cpu, "peak": memory("VmHWM") - resident, "lock": lock, "left": rows.count()}
 
 
 def memory(field: str) -> int:

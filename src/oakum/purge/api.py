@@ -110,8 +110,8 @@ def files(
 ) -> Report:
     """Deletes regular files below `directory` last changed longer than `older_than` ago, whose name fits a pattern.
 
-    `match` are patterns like "*.gz"; without any, every name fits. Directories that are left empty go too, `directory`
-    itself stays. No link is followed and no other file system or mount entered. Raises UsageError where the directory
+    `match` are patterns like "*.gz"; without any, every name fits. Directories that this empties go too, and with
+    `older_than` those that were empty and as old; `directory` itself stays. No link is followed and no other file system or mount entered. Raises UsageError where the directory
     is reached through a link, or where neither age nor pattern is given and `options.all` does not say so.
     """
     from oakum.purge.tree.files import Files
@@ -120,7 +120,7 @@ def files(
     options = options or Options()
     if older_than is None and not match and not options.all:
         raise UsageError(f"{os.fspath(directory)}: every file below it would go; say --all (all=True) if you mean that")
-    before = float("inf") if older_than is None else _before(older_than, options)
+    before = None if older_than is None else _before(older_than, options)
     names = re.compile("|".join(fnmatch.translate(pattern) for pattern in match or ["*"]))
     with closing(Files(directory, Rule(before, names.match), options.note)) as target:
         return replace(run(target, options), skipped=target.skipped)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from oakum.errors import UsageError
@@ -39,8 +40,11 @@ class Rows(Protocol):
     def upto(self, after: Key | None, until: Key | None, size: int) -> Key | None:
         """The key of the `size`-th matching row after `after` (the last one, if fewer) and not after `until`."""
 
-    def delete(self, after: Key | None, upto: Key) -> int:
-        """Deletes what still matches in (`after`, `upto`] in one transaction: how many rows."""
+    def delete(self, after: Key | None, upto: Key, locks: Callable[[], None]) -> int:
+        """Deletes what still matches in (`after`, `upto`] in one transaction: how many rows.
+
+        Calls `locks` just before the first statement that takes locks, once or more.
+        """
 
 
 class KeyRanges:
@@ -77,9 +81,9 @@ class KeyRanges:
                 if self._position:
                     self._position.clear()
                 return None
-            began = self._clock.monotonic()
-            rows = self._rows.delete(self._after, upto)
-            locked = self._clock.monotonic() - began
+            moments: list[float] = []
+            rows = self._rows.delete(self._after, upto, lambda: moments.append(self._clock.monotonic()))
+            locked = self._clock.monotonic() - moments[0] if moments else 0.0
         self._dense = not self._rows.loads and self._until is None and _is_dense(self._after, upto, rows)
         self._after = upto
         if self._position:

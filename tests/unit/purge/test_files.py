@@ -70,6 +70,14 @@ def test_an_empty_directory_goes_when_it_is_old_and_stays_when_somebody_just_mad
     assert tree(root) == ["new"]
 
 
+def test_without_an_age_only_directories_that_it_emptied_itself_go(root):
+    put(root / "full" / "a.gz")
+    (root / "old").mkdir()
+    age(root / "old", 100)
+    assert clean(root, older_than=None).rows == 2
+    assert tree(root) == ["old"]
+
+
 def test_the_directory_itself_stays(root):
     put(root / "a.gz")
     age(root, 100)

@@ -32,7 +32,8 @@ class Numbers:
         found = self._between(after, until)[:size]
         return (found[-1],) if found else None
 
-    def delete(self, after, upto):
+    def delete(self, after, upto, locks):
+        locks()
         gone = self._between(after, upto)
         self.rows.difference_update(gone)
         return len(gone)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -66,8 +66,9 @@ class AlchemyRows:
             ).first()
         return tuple(last) if last else None
 
-    def delete(self, after: Key | None, upto: Key) -> int:
+    def delete(self, after: Key | None, upto: Key, locks: Callable[[], None]) -> int:
         within = self._within(after, upto)
+        locks()
         if self.reasons:
             return self._delete_objects(within)
         with self._transaction():

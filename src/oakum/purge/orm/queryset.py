@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final, Literal
 
 from django.db import connections, router, transaction
@@ -69,14 +69,17 @@ class QuerysetRows:
                 raise CannotRun(f"{self.label}: row {last[0]} alone would load {loads:,}; purge first: {relations}")
             size = max(1, min(size // 2, size * _LOADED_BY_BATCH // loads))
 
-    def delete(self, after: Key | None, upto: Key) -> int:
+    def delete(self, after: Key | None, upto: Key, locks: Callable[[], None]) -> int:
         rows = self._within(after, upto)
-        with nullcontext() if self.cascade.fast else alone(self._connection, self._model._meta.db_table):
+        with self._turn(), self._connection.execute_wrapper(_before_writes(locks)):
             if self._overridden:
                 count = int(rows.count())
                 rows.delete()
                 return count
             return int(rows.delete()[1].get(self._model._meta.label, 0))
+
+    def _turn(self) -> AbstractContextManager[None]:
+        return nullcontext() if self.cascade.fast else alone(self._connection, self._model._meta.db_table)
 
     def explain(self) -> Iterator[str]:
         """Says whether Django deletes these rows by SQL alone, and if not, why and what else it loads."""
@@ -109,3 +112,14 @@ class QuerysetRows:
     def _once(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         """`rows` without doubles: a join may bring one twice."""
         return rows.distinct() if len(self._rows.query.alias_map) > 1 else rows
+
+
+def _before_writes(locks: Callable[[], None]) -> Callable[..., Any]:
+    """A wrapper of Django's around each statement, that calls `locks` before one that writes. Reading takes no locks."""
+
+    def wrapper(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        if not sql.startswith("SELECT"):
+            locks()
+        return execute(sql, params, many, context)
+
+    return wrapper

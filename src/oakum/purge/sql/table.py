@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from oakum.purge.position import Key
@@ -49,8 +49,9 @@ class TableRows:
         last = self._database.query(f"SELECT {keys} FROM ({batch}) batch ORDER BY {back} LIMIT 1", values)
         return tuple(last[0]) if last else None
 
-    def delete(self, after: Key | None, upto: Key) -> int:
+    def delete(self, after: Key | None, upto: Key, locks: Callable[[], None]) -> int:
         text, values = self._within(after, upto)
+        locks()
         return self._database.change(f"DELETE FROM {self._table} WHERE {text}", values)
 
     def _within(self, after: Key | None, upto: Key | None) -> Sql:

@@ -14,9 +14,9 @@ _BLOCK: Final = 512  # bytes in a unit of st_blocks, see stat(2)
 
 
 class Rule(NamedTuple):
-    """What goes: regular files last changed before `before` (seconds since 1970) whose name `matches`."""
+    """What goes: regular files whose name `matches`, last changed before `before` (seconds since 1970; None: whenever)."""
 
-    before: float
+    before: float | None
     matches: Callable[[str], object]
 
 
@@ -36,7 +36,7 @@ class Hand(Protocol):
 class Walk:
     """One walk below an open root, which itself stays. A step yields the bytes that one removed entry freed.
 
-    A directory goes when nothing stays in it and it is old or was emptied just now. Links, devices, sockets and what lies on
+    A directory goes when nothing stays in it and it was emptied just now, or is old where the rule has an age. Links, devices, sockets and what lies on
     another file system or mount stay.
     """
 
@@ -71,9 +71,8 @@ class Walk:
         """Removes the file if the rule says so: the bytes that come free, None when it stays."""
         try:
             found = entry.stat(follow_symlinks=False)
-            meant = (
-                stat.S_ISREG(found.st_mode) and found.st_mtime < self._rule.before and self._rule.matches(entry.name)
-            )
+            old = self._rule.before is None or found.st_mtime < self._rule.before
+            meant = stat.S_ISREG(found.st_mode) and old and self._rule.matches(entry.name)
             gone = meant and self._hand.file(inside.fd, entry.name)
         except FileNotFoundError:  # somebody else was faster
             return None
@@ -96,7 +95,8 @@ class Walk:
         if place(fd) != self._home:
             os.close(fd)
             return self._hand.skip(name, "on another file system or mount")
-        self._open.append(_Directory(fd, name, old=os.fstat(fd).st_mtime < self._rule.before))
+        before = self._rule.before
+        self._open.append(_Directory(fd, name, old=before is not None and os.fstat(fd).st_mtime < before))
         return None
 
     def _leave(self) -> int | None:
