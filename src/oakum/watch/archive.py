@@ -17,12 +17,13 @@ from oakum.watch.block import OpenBlock
 from oakum.watch.codec import pack
 from oakum.watch.names import Names
 from oakum.watch.segments import OPEN_FILE, TIERS, Segment, blocks, segment, segments, stamp
-from oakum.watch.thin import LARGEST_BLOCK, thin
+from oakum.watch.thin import thin
 
 DEFAULT_KEEP: Final = 64 * MIB
 SMALLEST_KEEP: Final = 1 * MIB
 FLUSH_S: Final = 300.0
 _LONGEST_BLOCK_S: Final = 6 * 3600.0
+_LARGEST_BLOCK: Final = 32_000  # samples: the longer a block the smaller, but it is held in memory while it is open
 _LARGEST_SEGMENT: Final = 4 * MIB
 _BYTES_A_SAMPLE: Final = 64  # of room, for each sample of the open block, which must fit many times over
 _LOCK_FILE: Final = "lock"
@@ -46,7 +47,7 @@ class Archive:
         self._names = Names()
         self._flush_s = flush_s
         self._flushed_s = 0.0
-        self._largest_block = min(LARGEST_BLOCK, keep // _BYTES_A_SAMPLE)
+        self._largest_block = min(_LARGEST_BLOCK, keep // _BYTES_A_SAMPLE)
         self._lock = _lock(directory)
         self._recover()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from oakum.watch.tables import Entity, Table
@@ -26,11 +26,11 @@ class OpenTable:
         for column, value in zip(self.columns, values, strict=True):
             column.append(value)
 
-    def extend(self, tick: int, entities: Sequence[Entity], columns: Sequence[Sequence[int]]) -> None:
-        """All samples of a tick at once."""
+    def extend(self, ticks: Sequence[int], entities: Sequence[Entity], columns: Sequence[Sequence[int]]) -> None:
+        """Many samples at once; those of one entity in order of time."""
         known = self.entities
         self.ids.extend([known.setdefault(entity, len(known)) for entity in entities])
-        self.ticks.extend([tick] * len(entities))
+        self.ticks.extend(ticks)
         for column, values in zip(self.columns, columns, strict=True):
             column.extend(values)
 
@@ -74,13 +74,21 @@ class OpenBlock:
 
 @dataclass(slots=True)
 class Rows:
-    """Samples of one table, read back: those of `entities[0]` first, `counts[0]` of them, in order of time."""
+    """Samples of one table, read back: those of `entities[0]` first, `counts[0]` of them, in order of time.
+
+    `column(name)` unpacks one column, so that what is not asked for costs nothing.
+    """
 
     table: Table
     entities: list[Entity | None]  # None: its name was in a block that is damaged
     counts: list[int]
     ticks: list[int]
-    columns: list[list[int]]
+    column: Callable[[str], list[int]]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        return tuple(column.name for column in self.table.columns)
 
     def runs(self) -> Iterator[tuple[Entity | None, slice]]:
         """Each entity with the slice of its samples."""

@@ -11,13 +11,14 @@ import struct
 import zlib
 from array import array
 from collections.abc import Iterator
+from functools import partial
 from itertools import accumulate, groupby, repeat
-from operator import add, sub
+from operator import sub
 from typing import Final
 
 import msgspec
 
-from oakum.errors import UsageError
+from oakum.errors import CannotRun, UsageError
 from oakum.units import KIB, MIB
 from oakum.watch.block import Block, OpenBlock, OpenTable, Rows
 from oakum.watch.history import UNKNOWN
@@ -33,8 +34,8 @@ _FILTERS: Final = [{"id": lzma.FILTER_LZMA2, "preset": 6, "dict_size": 512 * KIB
 _BESIDE: Final = ("low", "mean", "high")  # stored as differences from their gauge: mostly zero
 
 
-class BrokenBlock(ValueError):
-    """A block whose check sum is right but whose contents make no sense."""
+class BrokenBlock(CannotRun):
+    """A block whose check sum is right but whose contents make no sense: no accident makes it."""
 
 
 class _TablePart(msgspec.Struct, array_like=True):
@@ -124,7 +125,7 @@ def unpack(packed: bytes, names: Names) -> Block:
         plain = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_FILTERS).decompress(packed, _LARGEST_UNPACKED)
         part = _decode(plain)
     except (lzma.LZMAError, msgspec.DecodeError) as error:
-        raise BrokenBlock(str(error)) from error
+        raise BrokenBlock(f"the archive is broken: {error}") from error
     if part.version > _VERSION:
         raise UsageError("the archive was written by a newer Oakum: read it with that one")
     names.learn(part.first_new, part.new_strings)
@@ -138,8 +139,8 @@ def unpack(packed: bytes, names: Names) -> Block:
             names.strings,
             part.notes,
         )
-    except (IndexError, KeyError, ValueError) as error:  # also a number that is no list
-        raise BrokenBlock(str(error)) from error
+    except (IndexError, ValueError) as error:
+        raise BrokenBlock(f"the archive is broken: {error}") from error
 
 
 def _unpack_table(part: _TablePart, names: Names, ticks: int) -> Rows:
@@ -149,33 +150,31 @@ def _unpack_table(part: _TablePart, names: Names, ticks: int) -> Rows:
     labels = zip(*texts, strict=False) if table.labels else repeat((), part.new)
     names.learn_entities(table.name, part.first_new, map(Entity, numbers, labels))
     entities = [names.entities(table.name)[number] for number in _decoded(part.entities)]
-    columns = _unpack_columns(table, part.columns)
-    rows = Rows(table, entities, part.counts, _decoded(part.ticks), columns)
-    lengths = {len(rows.ticks), sum(rows.counts), *map(len, rows.columns)}
-    if len(lengths) != 1 or len(rows.counts) != len(entities) or not 0 <= min(rows.ticks) <= max(rows.ticks) < ticks:
-        raise BrokenBlock(f"table {table.name}: columns of different length")
-    if any(
-        max(values) >= len(names.strings)
-        for column, values in zip(table.columns, columns, strict=True)
-        if column.kind == "text"
-    ):
-        raise BrokenBlock(f"table {table.name}: a text that is not there")
+    stored = {column.name: (column, raw) for column, raw in zip(table.columns, part.columns, strict=True)}
+    rows = Rows(table, entities, part.counts, _decoded(part.ticks), partial(_column, stored, sum(part.counts)))
+    if len(rows.ticks) != sum(rows.counts) or len(rows.counts) != len(entities) or max(rows.ticks, default=0) >= ticks:
+        raise ValueError(f"table {table.name} does not fit together")
     return rows
 
 
-def _unpack_columns(table: Table, stored: list[msgspec.Raw]) -> list[list[int]]:
-    """The columns in what their names say: bytes, milliseconds."""
-    columns: dict[str, list[int]] = {}
-    for column, raw in zip(table.columns, stored, strict=True):
-        if column.kind in _BESIDE:
-            columns[column.name] = list(map(add, _decode_list(raw), columns[_gauge(column)]))
-        else:
-            columns[column.name] = _decoded(raw)
-    for column in table.columns:
-        if column.unit != 1:
-            unit, values = column.unit, columns[column.name]
-            columns[column.name] = [UNKNOWN if value < 0 else value * unit for value in values]
-    return list(columns.values())
+def _column(stored: dict[str, tuple[Column, msgspec.Raw]], length: int, name: str) -> list[int]:
+    """One column in what its name says: bytes, milliseconds."""
+    column, raw = stored[name]
+    try:
+        values = _decode_list(raw) if column.kind in _BESIDE else _decoded(raw)
+    except msgspec.DecodeError as error:
+        raise BrokenBlock(f"the archive is broken: {error}") from error
+    if len(values) != length:
+        raise BrokenBlock(f"the archive is broken: {len(values)} figures of {name} for {length} samples")
+    if column.kind in _BESIDE:
+        unit = column.unit
+        gauge = _column(stored, length, _gauge(column))
+        return [
+            UNKNOWN if value == UNKNOWN else value + beside * unit for value, beside in zip(gauge, values, strict=True)
+        ]
+    if column.unit == 1:
+        return values
+    return [UNKNOWN if value < 0 else value * column.unit for value in values]
 
 
 def _gauge(column: Column) -> str:

@@ -72,7 +72,7 @@ def _write(tick: Tick, tracker: Tracker, step_s: int, archive: Archive) -> None:
     nothing = [UNKNOWN] * len(tick.entities)
     given = {"rss": tick.rss, "cpu_ms": tick.cpu_ms or nothing, "state": tick.state or nothing}
     columns = [given.get(column.name, nothing) for column in PROCESSES.columns]
-    block.table(PROCESSES).extend(block.newest, tick.entities, columns)
+    block.table(PROCESSES).extend([block.newest] * len(tick.entities), tick.entities, columns)
     archive.commit()
 
 

@@ -92,7 +92,7 @@ class _Loader:
         ]
         for rows in block.tables:
             rows = _placed(rows, ticks)
-            columns = self._named(rows, block.texts)
+            columns = self._columns(rows, block.texts)
             if rows.table.name == PROCESSES.name:
                 self._add_processes(rows, columns, boot)
             elif rows.table.name == CHURN.name:
@@ -102,14 +102,15 @@ class _Loader:
         history.notes += [note for note in block.notes if note not in history.notes]
         history.fold_churn(len(history.times) - 1)
 
-    def _named(self, rows: Rows, texts: list[str]) -> dict[str, list[int]]:
-        """The columns by name; those of texts point to the history's own."""
-        columns = {column.name: values for column, values in zip(rows.table.columns, rows.columns, strict=True)}
+    def _columns(self, rows: Rows, texts: list[str]) -> dict[str, list[int]]:
+        """All columns by name; those of texts point to the history's own."""
+        columns = {}
         for column in rows.table.columns:
+            values = rows.column(column.name)
             if column.kind == "text":
-                known = {old: self._text(texts[old]) for old in set(columns[column.name]) if old != UNKNOWN}
-                known[UNKNOWN] = UNKNOWN
-                columns[column.name] = [known[old] for old in columns[column.name]]
+                known = {old: UNKNOWN if old == UNKNOWN else self._text(texts[old]) for old in set(values)}
+                values = [known[old] for old in values]
+            columns[column.name] = values
         return columns
 
     def _text(self, name: str) -> int:
@@ -172,10 +173,10 @@ def _placed(rows: Rows, ticks: list[int]) -> Rows:
     if UNKNOWN not in placed:
         return replace(rows, ticks=placed)
     kept = [index for index, tick in enumerate(placed) if tick != UNKNOWN]
-    return Rows(
-        rows.table,
-        rows.entities,
-        [sum(tick != UNKNOWN for tick in placed[run]) for _, run in rows.runs()],
-        [placed[index] for index in kept],
-        [[values[index] for index in kept] for values in rows.columns],
-    )
+
+    def column(name: str) -> list[int]:
+        values = rows.column(name)
+        return [values[index] for index in kept]
+
+    counts = [sum(tick != UNKNOWN for tick in placed[run]) for _, run in rows.runs()]
+    return Rows(rows.table, rows.entities, counts, [placed[index] for index in kept], column)

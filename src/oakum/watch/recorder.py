@@ -19,6 +19,7 @@ from oakum.watch.probe import Probe, Reading
 
 SHORTEST_S: Final = 1.0
 LONGEST_S: Final = 3600.0
+_MOST_NOTES: Final = 100  # said once each
 _LATE_S: Final = 1.0  # a clock that was set by less is left to catch up
 
 
@@ -45,29 +46,30 @@ class Recorder:
         self._boot_id = boot_id
         self._every_s = every_s
         self._say = say
-        self._said = ""
+        self._trouble = ""
+        self._noted: set[str] = set()
         booted_s = clock.wall() - clock.boot()
         self._boot_started_s = booted_s
-        self._offset_s = max(
-            booted_s, archive.newest_s + _LATE_S - clock.boot()
-        )  # a clock set back: times still ascend
+        after_newest_s = archive.newest_s + _LATE_S - clock.boot()  # where the clock was set back, times still ascend
+        self._offset_s = max(booted_s, after_newest_s)
 
     def sample(self) -> None:
         """Takes one sample. A disk that is full costs samples, not the recorder: it says so once and goes on."""
         now_s = self._now_s()
         readings, notes = self._ask(now_s)
+        self._say_notes(notes)
         try:
             block = self._archive.begin(self._boot_id, self._boot_started_s, round(self._every_s), now_s)
             for reading in readings:
                 _put(reading, block)
-            block.notes += [note for note in notes if note not in block.notes]
+            block.notes += [note for note in notes if note not in block.notes][: _MOST_NOTES - len(block.notes)]
             self._archive.commit()
         except OSError as error:
-            self._say_once(
-                f"{self._archive.directory}: {error.strerror}; until it can be written again, samples are in memory only"
+            self._say_trouble(
+                f"{self._archive.directory}: {error.strerror}; until it can be written, samples are in memory only"
             )
         else:
-            self._say_once("")
+            self._say_trouble("")
 
     def run(self, after_sample: Callable[[float], None]) -> None:
         """Samples until SIGTERM or SIGINT, then seals what is open. `after_sample` is told the time of each sample."""
@@ -101,10 +103,18 @@ class Recorder:
             self._offset_s += ahead_s
         return self._clock.boot() + self._offset_s
 
-    def _say_once(self, message: str) -> None:
-        if message and message != self._said:
+    def _say_notes(self, notes: list[str]) -> None:
+        """Says what is not seen, each thing once."""
+        for note in notes:
+            if note not in self._noted and len(self._noted) < _MOST_NOTES:
+                self._noted.add(note)
+                self._say(note)
+
+    def _say_trouble(self, message: str) -> None:
+        """Says it when it begins, not at every sample."""
+        if message and message != self._trouble:
             self._say(message)
-        self._said = message
+        self._trouble = message
 
 
 def _put(reading: Reading, block: OpenBlock) -> None:
@@ -114,7 +124,7 @@ def _put(reading: Reading, block: OpenBlock) -> None:
         else cast(Sequence[int], values)
         for column, values in zip(reading.table.columns, reading.columns, strict=True)
     ]
-    block.table(reading.table).extend(block.newest, reading.entities, columns)
+    block.table(reading.table).extend([block.newest] * len(reading.entities), reading.entities, columns)
 
 
 @contextmanager

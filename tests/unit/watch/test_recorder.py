@@ -150,7 +150,7 @@ def test_a_probe_that_breaks_is_noted_and_the_others_go_on(proc: FakeProc, tmp_p
     recording.samples(2)
     recording.archive.close()
     history = load(str(tmp_path / "archive"))
-    assert history.notes == ["QueueProbe failed: ConnectionRefusedError: no broker"]
+    assert history.notes == recording.said == ["QueueProbe failed: ConnectionRefusedError: no broker"]
     assert len(history.processes) == 2
 
 
@@ -169,7 +169,7 @@ def test_a_full_disk_costs_samples_but_not_the_recorder(
     recording.samples(30)
     assert refused
     assert [line.partition(": ")[2] for line in recording.said] == [
-        "No space left on device; until it can be written again, samples are in memory only"
+        "No space left on device; until it can be written, samples are in memory only"
     ]
     monkeypatch.setattr(os, "write", real)
     recording.samples(10)

@@ -40,9 +40,8 @@ def figures(block: Block, table: str) -> dict[str, dict[str, list[int]]]:
         if rows.table.name == table:
             for entity, run in rows.runs():
                 assert entity is not None
-                columns = zip((column.name for column in rows.table.columns), rows.columns, strict=True)
                 name = entity.labels[2] if table == "processes" else entity.labels[0]
-                found[name] = {column: values[run] for column, values in columns}
+                found[name] = {column: rows.column(column)[run] for column in rows.names}
     return found
 
 

@@ -71,7 +71,6 @@ class TableRows:
             for index in sorted(range(len(times)), key=times.__getitem__)
             if self._window.since_s <= times[index] <= self._window.until_s
         ]
-        given = {column.name: values for column, values in zip(rows.table.columns, rows.columns, strict=True)}
         batch: list[list[Cell]] = [
             [times[index] for index in order],
             [block.step_s] * len(order),
@@ -80,8 +79,8 @@ class TableRows:
         batch += [[entities[index].numbers[place] for index in order] for place in range(len(self.numbers))]
         batch += [[entities[index].labels[place] for index in order] for place in range(len(self.labels))]
         for column in self.columns:
-            values = given.get(column.name)
-            batch.append([None] * len(order) if values is None else _cells(column, values, order, block.texts))
+            there = column.name in rows.names
+            batch.append(_cells(column, rows.column(column.name), order, block.texts) if there else [None] * len(order))
         return batch
 
     def _lost(self) -> Entity:
