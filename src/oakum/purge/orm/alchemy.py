@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -15,6 +16,8 @@ try:
     from sqlalchemy.orm import Mapper, RelationshipDirection, Session
 except ImportError as error:
     raise no_driver("sqlalchemy", "sqlalchemy") from error
+
+Compare = Callable[[Any, Any], Any]
 
 _LOADED_BY_BATCH: Final = 1_000  # mapped objects that a batch brings into memory
 
@@ -92,18 +95,18 @@ class AlchemyRows:
     def _within(self, after: Key | None, upto: Key | None) -> list[sa.ColumnElement[bool]]:
         parts: list[sa.ColumnElement[bool]] = [self._where]
         if after is not None:
-            *first, (column, value) = zip(self._columns, after, strict=True)
-            beyond = column > value
-            for column, value in reversed(first):
-                beyond = sa.and_(column >= value, sa.or_(column > value, beyond))
-            parts.append(beyond)
+            parts.append(self._beyond(after, operator.gt, operator.ge, operator.gt))
         if upto is not None:
-            *first, (column, value) = zip(self._columns, upto, strict=True)
-            within = column <= value
-            for column, value in reversed(first):
-                within = sa.and_(column <= value, sa.or_(column < value, within))
-            parts.append(within)
+            parts.append(self._beyond(upto, operator.lt, operator.le, operator.le))
         return parts
+
+    def _beyond(self, key: Key, strict: Compare, loose: Compare, last: Compare) -> sa.ColumnElement[bool]:
+        """Rows on one side of `key`, in a form for which every database uses an index; `last` compares the last column."""
+        *pairs, (column, value) = zip(self._columns, key, strict=True)
+        found: sa.ColumnElement[bool] = last(column, value)
+        for column, value in reversed(pairs):
+            found = sa.and_(loose(column, value), sa.or_(strict(column, value), found))
+        return found
 
 
 def _beyond_sql(mapper: Mapper[Any]) -> Iterator[str]:
