@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -106,17 +107,20 @@ class TestProcesses:
         assert found["p19"]["pss"] == 119 * 2 * 1024
         assert all(figures["pss"] == UNKNOWN for figures in look(probe, NOW + 660).values())
 
-    def test_what_may_not_be_seen_is_said(self, proc: FakeProc) -> None:
+    def test_what_may_not_be_seen_is_said(self, proc: FakeProc, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(os, "geteuid", lambda: 0)
         probe = ProcessProbe(ProcFs(str(proc.root)))
         proc.process(7)
         look(probe)
         assert list(probe.notes()) == []
+        monkeypatch.setattr(os, "geteuid", lambda: 1000)
         proc.hide_fds(7)
         proc.end(1)
         assert look(probe)["python app.py"]["fds"] == UNKNOWN
-        hidden, files = probe.notes()
+        hidden, files, waits = probe.notes()
         assert "hidepid" in hidden
-        assert "as root" in files
+        assert "open files" in files
+        assert "wait" in waits
 
     def test_it_forgets_what_has_ended(self, proc: FakeProc) -> None:
         probe = ProcessProbe(ProcFs(str(proc.root)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pwd
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -74,7 +75,9 @@ class ProcessProbe:
         if 1 not in self._seen:
             yield "only this user's processes are visible (/proc is mounted with hidepid): record as root to see all"
         if self._hidden_fds:
-            yield "open files and wait channels of other users' processes are not visible: record as root to see them"
+            yield "the open files of other users' processes are not visible: record as root to see them"
+        if os.geteuid() != 0:  # the kernel shows an empty wchan then (fs/proc/base.c, proc_pid_wchan)
+            yield "where other users' processes wait is not visible: record as root to see it"
 
     def _meet(self, stat: Stat) -> _Seen:
         seen = self._seen.get(stat.pid)
