@@ -59,7 +59,7 @@ def _print(declared: Manifest, seconds: float) -> None:
             table.add_row(Text.assemble(task.name, (task.signature, "bright_black")), *_cells(task))
         console.print("", table, "", sep="\n")
     for warning in _warnings(declared):
-        console.print(Text(f"! {warning}", "yellow"))
+        console.print(Text(f"! {warning}", "yellow"), soft_wrap=True)
     console.print(_next(declared), soft_wrap=True)
 
 

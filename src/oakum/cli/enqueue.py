@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 from typing import TYPE_CHECKING, Any, Final
@@ -49,14 +50,15 @@ def run(args: argparse.Namespace) -> int:
             f"{args.app} keeps its jobs in memory://, which ends with this command; give it a store to enqueue to"
         )
     positional, keywords = _read_arguments(args.arguments)
-    new = _find(app, args.task).using(**_read_options(args)).job(*positional, **keywords)
-    stored = app.desk.insert_one(new)
-    if stored != new.id:
-        print("oakum: not stored: the job with that key is there already", file=sys.stderr)
-    if args.wait:
-        _wait(app, args.app, id_text(stored))
-    else:
-        print(id_text(stored))
+    with contextlib.closing(app):
+        new = _find(app, args.task).using(**_read_options(args)).job(*positional, **keywords)
+        stored = app.desk.insert_one(new)
+        if stored != new.id:
+            print("oakum: not stored: the job with that key is there already", file=sys.stderr)
+        if args.wait:
+            _wait(app, args.app, id_text(stored))
+        else:
+            print(id_text(stored))
     return 0
 
 

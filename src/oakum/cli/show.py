@@ -44,11 +44,11 @@ def print_json(value: Any) -> None:
     print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
-def table(*heads: str, left: int = 1) -> Table:
-    """A quiet table: the first `left` columns flush left, the others, which are numbers, flush right."""
+def table(*heads: str, left: int = 1, gap: int = 2) -> Table:
+    """A quiet table: the first `left` columns flush left, the others, which are numbers, flush right; `gap` between them."""
     from rich.table import Table
 
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bright_black")
+    made = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bright_black")
     for place, head in enumerate(heads):
         made.add_column(head, justify="left" if place < left else "right", no_wrap=True, vertical="bottom")
     return made

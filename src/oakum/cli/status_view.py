@@ -17,6 +17,7 @@ from oakum.model.report import ChildReport, WorkerReport
 
 _WIDE: Final = 110  # columns from which on a task's waiting and running jobs and its rate have room
 _MOST_CHILDREN: Final = 8
+_SHORTEST_NAME: Final = 8
 _TASK_LINES: Final = 3  # of the table of tasks, beside its rows
 _QUIET: Final = "bright_black"
 
@@ -206,12 +207,16 @@ def _tasks(tasks: Sequence[TaskRow], rates: Rates | None, width: int, room: int 
         return
     shown = tasks if room is None else _busiest(tasks, max(1, room))
     columns = [column for column in _COLUMNS if width >= _WIDE or not column.wide]
-    with_rate = width >= _WIDE and rates is not None
-    names = width - 60 if width < _WIDE else width - 90
-    table = show.table("TASK", *(column.head for column in columns), *(["RUNS/s"] if with_rate else []))
-    for task in shown:
-        rate = [f"{rates.runs.get(task.name, 0.0):,.1f}"] if with_rate and rates is not None else []
-        table.add_row(show.tail(task.name, names), *(column.cell(task) for column in columns), *rate)
+    heads = [column.head for column in columns]
+    rows = [[column.cell(task) for column in columns] for task in shown]
+    if width >= _WIDE and rates is not None:
+        heads.append("RUNS/s")
+        rows = [[*row, f"{rates.runs.get(task.name, 0.0):,.1f}"] for row, task in zip(rows, shown, strict=True)]
+    gap = 2 if width >= _WIDE else 1
+    taken = sum(gap + max(map(len, (*head.split("\n"), *cells))) for head, *cells in zip(heads, *rows, strict=True))
+    table = show.table("TASK", *heads, gap=gap)
+    for task, row in zip(shown, rows, strict=True):
+        table.add_row(show.tail(task.name, max(_SHORTEST_NAME, width - taken - gap)), *row)
     yield table
     if len(shown) < len(tasks):
         yield Text(f"and {len(tasks) - len(shown)} tasks with fewer runs: oakum status --once", _QUIET)

@@ -1,0 +1,57 @@
+"""`oakum check`: what an application declares, and what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+
+APP = """
+from oakum import Oakum
+print("noise")
+app = Oakum("sqlite:///work.db")
+
+@app.task(name="shop.resize", memory="50MiB", memory_max="200MiB", timeout="30s", retries=3)
+def resize(path: str, width: int = 100) -> int: ...
+
+@app.task(name="shop.mail", queue="mail", timeout=None)
+def mail(to: str) -> None: ...
+"""
+
+
+def test_tasks_are_listed_with_their_limits(here, app, oakum):
+    target = app(APP)
+    said = oakum("check", target)
+    lines = [line.rstrip() for line in said.out.splitlines()]
+    assert (said.status, said.err) == (0, "noise\n")
+    assert lines[0].startswith(f"{target}: 2 tasks on sqlite:///work.db, imported in ")
+    assert "shop.mail(to: str) -> None" in said.out
+    assert next(line for line in lines if "shop.mail" in line).split()[-4:] == ["mail", "learned", "none", "-"]
+    assert "50.0 MiB to 200 MiB" in said.out
+    assert lines[-1] == f"run it: oakum worker {target} --queues default,mail"
+    assert not (here / "work.db").exists()
+
+
+def test_json_for_programs(app, oakum):
+    target = app(APP)
+    shown = json.loads(oakum("check", target, "--format", "json").out)
+    assert (shown["app"], shown["store"], shown["warnings"]) == (target, "sqlite:///work.db", [])
+    resize = next(task for task in shown["tasks"] if task["name"] == "shop.resize")
+    assert (resize["memory"], resize["timeout_s"], resize["signature"]) == (
+        50 << 20, 30.0, "(path: str, width: int = 100) -> int",
+    )  # fmt: skip
+
+
+def test_without_a_task_it_says_what_to_do(app, oakum):
+    said = oakum("check", app('from oakum import Oakum\napp = Oakum("sqlite:///work.db")\n'))
+    assert said.out.splitlines()[-1] == "declare one: put @app.task above a function"
+
+
+def test_warnings_are_told(app, oakum):
+    said = oakum("check", app(APP + "\n@app.middleware\nasync def timed(job, call_next): ...\n"))
+    assert said.status == 0
+    assert "\n! middleware timed is async and cannot wrap shop.resize, which is not\n" in said.out
+
+
+def test_one_that_cannot_be_imported_is_one_line(app, oakum):
+    said = oakum("check", app("import nowhere_to_be_found"))
+    assert (said.status, said.out, said.err.count("\n")) == (3, "", 1)
+    assert oakum("check", "nowhere_to_be_found:app").status == 2

@@ -1,0 +1,137 @@
+"""One overview from what a store counts, keeps and hears: rows, limits, and the warnings that follow."""
+
+from __future__ import annotations
+
+import pytest
+
+from oakum.inspector.overview import SILENT_MS, overview, tally_by, worker_row
+from oakum.inspector.rates import rates
+from oakum.inspector.views import Overview, Tally, WorkerRow
+from oakum.model.job import State
+from oakum.model.report import WorkerReport, encode_report
+from oakum.model.stats import TaskStats
+from oakum.store.base import Count, Holder, Identity
+
+NOW = 1_000_000
+HOST = Identity("ship", "boot", 1, 4711, 3)
+
+
+def report(at_ms: int = NOW, limits: dict[str, int] | None = None, notes: tuple[str, ...] = ()) -> WorkerReport:
+    return WorkerReport(
+        pid=4711, app="shop:app", state="running", started_ms=0, at_ms=at_ms, room=100, supervisor=1, template=1, slots=2,
+        children=(), rings=(), durability="", limits=limits or {}, notes=notes,
+    )  # fmt: skip
+
+
+def worker(state: str = "running", **told) -> WorkerRow:
+    return WorkerRow(1, "ship", 4711, state, report(**told))
+
+
+def look(workers=(), counts=(), stats=None, paused=frozenset()) -> Overview:
+    return overview(NOW, "memory", workers, counts, stats or {}, paused)
+
+
+def measured(runs: int, failures: int, *, us: int, peak: int) -> TaskStats:
+    stats = TaskStats()
+    stats.runs, stats.failures = runs, failures
+    for _ in range(runs):
+        stats.duration.add(us)
+        stats.peak.add(peak)
+    return stats
+
+
+@pytest.mark.parametrize(
+    ("gone", "fenced", "told", "state"),
+    [
+        (False, False, encode_report(report()), "running"),
+        (None, False, encode_report(report(at_ms=NOW - SILENT_MS)), "running"),
+        (None, False, encode_report(report(at_ms=NOW - SILENT_MS - 1)), "silent"),
+        (True, False, encode_report(report()), "gone"),
+        (False, True, encode_report(report()), "gone"),
+        (False, False, b"", "starting"),
+        (False, False, b"of another version", "starting"),
+    ],
+)
+def test_a_worker_is_what_it_says_unless_it_is_silent_or_gone(gone, fenced, told, state):
+    row = worker_row(Holder(1, HOST, 0, fenced, told), gone, NOW)
+    assert (row.state, row.host, row.pid) == (state, "ship", 4711)
+    assert row.alive == (state in {"running", "starting"})
+
+
+def test_counts_are_added_up_by_queue_and_by_task():
+    counts = [
+        Count("mail", "send", State.AVAILABLE, 3),
+        Count("mail", "send", State.SCHEDULED, 2),
+        Count("mail", "bounce", State.AVAILABLE, 1),
+        Count("default", "send", State.FAILED, 5),
+    ]
+    assert tally_by("queue", counts) == {"mail": Tally(available=4, scheduled=2), "default": Tally(failed=5)}
+    assert tally_by("task", counts)["send"] == Tally(available=3, scheduled=2, failed=5)
+    assert (tally_by("task", counts)["send"].waiting, tally_by("task", counts)["send"].ended) == (5, 5)
+
+
+def test_queues_and_tasks_come_from_all_who_know_of_them_by_name():
+    counts = [Count("mail", "counted", State.COMPLETED, 1)]
+    page = look([worker(limits={"known": 7})], counts, {"measured": measured(1, 0, us=9, peak=9)}, frozenset({"empty"}))
+    assert [task.name for task in page.tasks] == ["counted", "known", "measured"]
+    assert [(queue.name, queue.paused) for queue in page.queues] == [("empty", True), ("mail", False)]
+
+
+def test_what_was_not_measured_is_unknown_and_not_0():
+    page = look([worker(limits={"new": 7})])
+    (task,) = page.tasks
+    assert (task.runs, task.time_p50_us, task.peak_max, task.retained_per_run, task.limit) == (0, None, None, None, 7)
+
+
+def test_measurements_are_told_as_quantiles_near_the_truth():
+    stats = measured(100, 4, us=1000, peak=0)
+    stats.retained, stats.retained_runs = 4096, 2
+    (task,) = look(stats={"t": stats}).tasks
+    assert (task.runs, task.failures, task.peak_p95, task.peak_max, task.retained_per_run) == (100, 4, 0, 0, 2048)
+    assert task.time_p50_us == pytest.approx(1000, rel=0.05)
+
+
+def test_the_limit_of_a_task_is_the_least_of_all_living_workers():
+    workers = [worker(limits={"t": 30}), worker(limits={"t": 20}), worker("gone", limits={"t": 10})]
+    (task,) = look(workers).tasks
+    assert task.limit == 20
+
+
+WAITING = Count("mail", "send", State.AVAILABLE, 2)
+
+
+@pytest.mark.parametrize(
+    ("workers", "counts", "note"),
+    [
+        ([], [], "no worker runs: start one with `oakum worker MODULE:APP`"),
+        ([], [WAITING], "no worker runs, 2 jobs waiting: start one with `oakum worker MODULE:APP`"),
+        ([worker("gone")], [], "worker 4711 on ship is gone; the next worker to look takes its jobs back"),
+        ([worker("silent", at_ms=NOW - 61_000)], [], "worker 4711 on ship has said nothing for 61 s"),
+        ([worker(limits={"t": 1})], [WAITING], "no running worker knows task send, 2 jobs waiting"),
+        ([worker(notes=("the disk is full",))], [], "worker 4711: the disk is full"),
+        (
+            [worker(limits={"send": 1})],
+            [Count("mail", "send", State.QUARANTINED, 1)],
+            "1 job quarantined in queue mail: `oakum jobs --state quarantined`",
+        ),
+    ],
+)
+def test_what_is_amiss_is_noted_in_one_line(workers, counts, note):
+    assert note in look(workers, counts).notes
+
+
+def test_where_all_is_well_there_are_no_notes():
+    assert look([worker(limits={"send": 1})], [WAITING]).notes == ()
+
+
+def test_rates_are_what_changed_a_second():
+    before = look(counts=[WAITING], stats={"send": measured(10, 0, us=1, peak=1)})
+    after = overview(
+        NOW + 4000, "memory", (), [Count("mail", "send", State.SCHEDULED, 10)],
+        {"send": measured(30, 0, us=1, peak=1), "new": measured(2, 0, us=1, peak=1)}, frozenset(),
+    )  # fmt: skip
+    change = rates(before, after)
+    assert change is not None
+    assert change.runs == {"send": 5.0, "new": 0.5}
+    assert change.growth == {"mail": 2.0}
+    assert rates(before, before) is None
