@@ -39,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from oakum.run.template import plant
+    from oakum.run.child.template import plant
 
     if args.slots is not None and not 1 <= args.slots <= LARGEST_SLOTS:
         raise UsageError(f"--slots: {args.slots} is not between 1 and {LARGEST_SLOTS}")
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     grace_s = parse_duration(args.grace, name="--grace", zero=True)
     planted = plant(args.app)
     # Not before: what only the worker needs would be in every child.
-    from oakum.run.worker import Settings, Worker
+    from oakum.run.worker.life import Settings, Worker
 
     settings = Settings(
         target=args.app,

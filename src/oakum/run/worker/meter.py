@@ -14,8 +14,8 @@ from typing import Final
 from oakum.host.process import SHOW_STACK
 from oakum.host.tree import descendants, private, resident
 from oakum.model.outcome import OverBudget, TimedOut
-from oakum.run.kid import Kid
-from oakum.run.page import TIMEOUT
+from oakum.run.link.page import TIMEOUT
+from oakum.run.worker.kid import Kid
 
 TOUCH_RATE: Final = 4e9  # bytes a second
 SOONEST_S: Final = 0.002

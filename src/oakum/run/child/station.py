@@ -9,15 +9,15 @@ from typing import Any, Final
 from oakum.host.process import LOST_CHANNEL
 from oakum.model.outcome import Outcome, OverBudget, Usage
 from oakum.model.progress import Progress
-from oakum.run import wire
 from oakum.run.app import Oakum
-from oakum.run.channel import Channel
+from oakum.run.child.gauge import RETAINED_BOUND, Gauge
+from oakum.run.child.line import Line
+from oakum.run.child.tail import Tail
 from oakum.run.context import Context
 from oakum.run.execute import forget, outcome_of, text_of, where
-from oakum.run.gauge import RETAINED_BOUND, Gauge
-from oakum.run.line import Line
-from oakum.run.page import CANCEL, Page
-from oakum.run.tail import Tail
+from oakum.run.link import wire
+from oakum.run.link.channel import Channel
+from oakum.run.link.page import CANCEL, Page
 from oakum.run.task import Task
 from oakum.units import format_size
 

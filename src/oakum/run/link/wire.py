@@ -39,7 +39,7 @@ class Stop(Struct, frozen=True, array_like=True, tag_field="kind", tag=2):
 
 
 class Interrupt(Struct, frozen=True, array_like=True, tag_field="kind", tag=3):
-    """End job `number`, one of several on a loop; `why` as in `oakum.run.page`."""
+    """End job `number`, one of several on a loop; `why` as in `oakum.run.link.page`."""
 
     number: int
     why: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from oakum.model.admission import Plan, Room
-from oakum.run.kid import Kid
+from oakum.run.worker.kid import Kid
 
 
 class Fleet:

@@ -15,13 +15,13 @@ from oakum.host.cgroup import Parent
 from oakum.model.job import Claimed, NewJob
 from oakum.model.outcome import Outcome, Usage
 from oakum.model.progress import encode_progress
-from oakum.run import wire
-from oakum.run.fleet import Fleet
-from oakum.run.herald import Herald
-from oakum.run.kid import InHand, Kid
-from oakum.run.nursery import Nursery
-from oakum.run.poller import Poller
-from oakum.run.postmortem import autopsy
+from oakum.run.link import wire
+from oakum.run.worker.fleet import Fleet
+from oakum.run.worker.herald import Herald
+from oakum.run.worker.kid import InHand, Kid
+from oakum.run.worker.nursery import Nursery
+from oakum.run.worker.poller import Poller
+from oakum.run.worker.postmortem import autopsy
 
 BEHIND_SLOW_NS: Final = 50_000_000
 JOBS_PER_CHILD: Final = 100_000

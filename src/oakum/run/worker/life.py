@@ -19,17 +19,17 @@ from oakum.host.process import become_subreaper, set_name
 from oakum.model.ids import id_text
 from oakum.model.job import DEFAULT_QUEUE, Claimed
 from oakum.model.outcome import Released
-from oakum.run.crew import Crew
-from oakum.run.fleet import Fleet
-from oakum.run.health import Health
-from oakum.run.herald import Herald
-from oakum.run.house import House
-from oakum.run.ledger import Ledger
-from oakum.run.notify import notify
-from oakum.run.nursery import Nursery
-from oakum.run.poller import Poller
-from oakum.run.supervisor import Supervisor
-from oakum.run.templates import Templates
+from oakum.run.worker.crew import Crew
+from oakum.run.worker.fleet import Fleet
+from oakum.run.worker.health import Health
+from oakum.run.worker.herald import Herald
+from oakum.run.worker.house import House
+from oakum.run.worker.ledger import Ledger
+from oakum.run.worker.notify import notify
+from oakum.run.worker.nursery import Nursery
+from oakum.run.worker.poller import Poller
+from oakum.run.worker.supervisor import Supervisor
+from oakum.run.worker.templates import Templates
 from oakum.store.open import open_store
 from oakum.units import MIB, format_size
 

@@ -8,8 +8,8 @@ from typing import Final
 from oakum.errors import EnqueueUnknown, NotEnqueued, UsageError
 from oakum.model.job import NewJob
 from oakum.model.outcome import Completed, Outcome
-from oakum.run import wire
-from oakum.run.channel import Channel
+from oakum.run.link import wire
+from oakum.run.link.channel import Channel
 from oakum.store.base import Mark
 
 MOST_FOLLOWING: Final = 1000

@@ -14,10 +14,10 @@ from oakum.host.limits import Heap
 from oakum.host.tree import children, proportional
 from oakum.model.ids import id_text
 from oakum.model.report import ChildReport, WorkerReport, encode_report
-from oakum.run.kid import Kid
-from oakum.run.recovery import Recovery
-from oakum.run.supervisor import LEASE_MS, Supervisor
-from oakum.run.templates import Templates
+from oakum.run.worker.kid import Kid
+from oakum.run.worker.recovery import Recovery
+from oakum.run.worker.supervisor import LEASE_MS, Supervisor
+from oakum.run.worker.templates import Templates
 from oakum.units import MIB, format_size
 
 EVERY_S: Final = 2.0

@@ -13,7 +13,7 @@ from typing import Final
 from oakum.host.process import LOST_CHANNEL
 from oakum.model.job import Claimed
 from oakum.model.outcome import Lost, Outcome, OverBudget, Released, Usage, clip
-from oakum.run.kid import InHand, Kid
+from oakum.run.worker.kid import InHand, Kid
 
 _NOT_THE_USERS: Final = (
     sys.prefix + os.sep,

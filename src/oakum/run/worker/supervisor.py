@@ -22,14 +22,14 @@ from oakum.model.ids import id_text
 from oakum.model.job import Claimed
 from oakum.model.lifecycle import Settlement, settle
 from oakum.model.outcome import Cancelled, Completed, OverBudget, Released, describe
-from oakum.run import wire
-from oakum.run.crew import BEHIND_SLOW_NS, Crew, Ended
-from oakum.run.kid import Kid
-from oakum.run.ledger import Ledger
-from oakum.run.meter import Meter
-from oakum.run.page import CANCEL
-from oakum.run.poller import Poller
-from oakum.run.recovery import identity
+from oakum.run.link import wire
+from oakum.run.link.page import CANCEL
+from oakum.run.worker.crew import BEHIND_SLOW_NS, Crew, Ended
+from oakum.run.worker.kid import Kid
+from oakum.run.worker.ledger import Ledger
+from oakum.run.worker.meter import Meter
+from oakum.run.worker.poller import Poller
+from oakum.run.worker.recovery import identity
 from oakum.store.base import Bell, Instant, Store, Want
 
 LEASE_MS: Final = 15_000

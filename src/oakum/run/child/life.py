@@ -18,14 +18,14 @@ from oakum.errors import Cancelled, SoftTimeout, TaskInterrupt
 from oakum.host.process import INTERRUPT, SHOW_STACK, note_only
 from oakum.host.tree import private
 from oakum.model.outcome import Failed, Outcome, Usage
-from oakum.run import wire
 from oakum.run.app import Oakum
-from oakum.run.capture import install
-from oakum.run.channel import Channel
+from oakum.run.child.capture import install
+from oakum.run.child.station import AnyTask, Station
 from oakum.run.context import enter
 from oakum.run.execute import call, outcome_of, run
-from oakum.run.page import CANCEL, TIMEOUT, Page
-from oakum.run.station import AnyTask, Station
+from oakum.run.link import wire
+from oakum.run.link.channel import Channel
+from oakum.run.link.page import CANCEL, TIMEOUT, Page
 
 
 def live(app: Oakum, inbox: Channel, line: Channel, page: Page) -> NoReturn:
@@ -70,7 +70,9 @@ class Child:
         if isinstance(message, wire.Hand):
             task = self._station.app.tasks.get(message.task)
             if task is not None and task.spec.is_async:
-                from oakum.run.loop import session  # brings asyncio, which a child without async tasks does without
+                from oakum.run.child.loop import (
+                    session,  # brings asyncio, which a child without async tasks does without
+                )
 
                 return session(self._station, message, task)
             self._run(message, task)

@@ -16,10 +16,10 @@ from oakum.host.process import INTERRUPT, kill_group
 from oakum.model.admission import Plan
 from oakum.model.job import Claimed
 from oakum.model.outcome import Outcome
-from oakum.run import wire
-from oakum.run.channel import Channel
-from oakum.run.page import Page
-from oakum.run.tail import Tail
+from oakum.run.child.tail import Tail
+from oakum.run.link import wire
+from oakum.run.link.channel import Channel
+from oakum.run.link.page import Page
 
 GROUP_SLACK: Final = 8 * 1024 * 1024  # page cache and the like, beside what ring 1 and 2 count
 

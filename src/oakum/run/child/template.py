@@ -1,7 +1,7 @@
 """The template: imports the application once, freezes it, and forks children that share its pages.
 
 The first template of a worker is forked off before the worker imports what only it needs, so that the two share their
-pages (`plant`). Later ones run as `python -m oakum.run.template CONTROL SUPERVISOR MODULE:APP`, where CONTROL is a descriptor
+pages (`plant`). Later ones run as `python -m oakum.run.child.template CONTROL SUPERVISOR MODULE:APP`, where CONTROL is a descriptor
 and SUPERVISOR a pid; with `--child`, the same program is one child that was not forked (where a fork would be unsafe).
 """
 
@@ -19,11 +19,11 @@ from oakum.host.limits import Heap
 from oakum.host.process import die_with, note_only, set_name
 from oakum.host.tree import resident
 from oakum.model.outcome import clip
-from oakum.run import wire
 from oakum.run.app import Oakum
-from oakum.run.channel import Channel
+from oakum.run.link import wire
+from oakum.run.link.channel import Channel
+from oakum.run.link.page import Page
 from oakum.run.load import files_of_failure, load, manifest
-from oakum.run.page import Page
 
 
 def main(arguments: list[str]) -> None:
@@ -79,7 +79,7 @@ def _import(control: socket.socket, target: str) -> Oakum:
         os._exit(0)
     _import_what_children_need()
     if any(task.spec.is_async for task in app.tasks.values()):
-        import oakum.run.loop  # noqa: F401
+        import oakum.run.child.loop  # noqa: F401
     gc.collect()
     Heap().trim()
     gc.freeze()  # a collection in a child would write to every object's header, and copy every page
@@ -89,7 +89,7 @@ def _import(control: socket.socket, target: str) -> Oakum:
 
 def _import_what_children_need() -> None:
     """Once here, so that its pages are shared."""
-    import oakum.run.child  # noqa: F401
+    import oakum.run.child.life  # noqa: F401
 
 
 def _fork(app: Oakum, control: socket.socket, supervisor: int, request: wire.Fork, fds: list[int]) -> None:
@@ -122,12 +122,12 @@ def _live(app: Oakum, supervisor: int, request: wire.Fork, fds: list[int]) -> No
     _wait_for_parent(supervisor)
     die_with(supervisor)
     if request.listener:
-        from oakum.run.listener import listen
+        from oakum.run.child.listener import listen
 
         set_name("oakum-listener", "oakum listener")
         listen(app, Channel.of(fds[0]))
         return
-    from oakum.run.child import live
+    from oakum.run.child.life import live
 
     inbox, line, page, output = fds
     os.dup2(output, 1)

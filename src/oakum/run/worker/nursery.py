@@ -10,12 +10,12 @@ import sys
 from typing import Final
 
 from oakum.host.cgroup import Parent
-from oakum.run import wire
-from oakum.run.channel import Channel
-from oakum.run.kid import Kid
-from oakum.run.page import Page
+from oakum.run.link import wire
+from oakum.run.link.channel import Channel
+from oakum.run.link.page import Page
+from oakum.run.worker.kid import Kid
 
-_PROGRAM: Final = "oakum.run.template"
+_PROGRAM: Final = "oakum.run.child.template"
 
 
 class Nursery:

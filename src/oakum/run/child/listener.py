@@ -10,7 +10,7 @@ import traceback
 from oakum.events import decode_event
 from oakum.host.process import note_only
 from oakum.run.app import Oakum
-from oakum.run.channel import Channel
+from oakum.run.link.channel import Channel
 
 
 def listen(app: Oakum, channel: Channel) -> None:

@@ -11,8 +11,8 @@ from typing import Final
 
 from oakum.errors import CannotRun
 from oakum.model.task import Manifest
-from oakum.run import wire
-from oakum.run.nursery import Nursery
+from oakum.run.link import wire
+from oakum.run.worker.nursery import Nursery
 
 LOOK_EVERY_S: Final = 0.5
 MOST_DEATHS: Final = 3  # of templates in a row, before a worker believes that the application cannot be loaded

@@ -6,7 +6,7 @@ from collections import deque
 from typing import Final
 
 from oakum.events import Event, EventsDropped, encode_event
-from oakum.run.channel import Channel
+from oakum.run.link.channel import Channel
 
 MOST_WAITING: Final = 10_000
 

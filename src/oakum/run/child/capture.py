@@ -6,8 +6,8 @@ import io
 import logging
 import sys
 
+from oakum.run.child.tail import Tail
 from oakum.run.context import inside
-from oakum.run.tail import Tail
 
 
 class Capture(io.TextIOBase):

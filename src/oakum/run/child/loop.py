@@ -7,11 +7,11 @@ import time
 from typing import Final
 
 from oakum.model.outcome import Cancelled, Failed, Outcome, Released, TimedOut, Usage
-from oakum.run import wire
+from oakum.run.child.station import AnyTask, Station
 from oakum.run.context import enter
 from oakum.run.execute import arun, call
-from oakum.run.page import CANCEL, TIMEOUT
-from oakum.run.station import AnyTask, Station
+from oakum.run.link import wire
+from oakum.run.link.page import CANCEL, TIMEOUT
 
 _TOGETHER: Final = Released("the jobs of its loop went over budget together", alone=True)
 LINGER_S: Final = 0.05  # how long a loop without jobs waits for the next before the child blocks on its inbox again

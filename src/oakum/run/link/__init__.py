@@ -1,0 +1,1 @@
+"""What the processes of one worker share: packets, frames, a page."""
