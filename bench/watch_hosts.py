@@ -61,6 +61,8 @@ class Trouble:
     hung_crons: int = 0
     leaks_mb_h: tuple[float, ...] = ()
     reboots: int = 0
+    veiled_leaks_mb_h: tuple[float, ...] = ()  # beneath a daily rhythm or a collector's saw-tooth
+    disguises: int = 0  # healthy services that look like leaks for a while
 
 
 class Host:
@@ -157,6 +159,15 @@ class Host:
                     "app", "consumer", args, rss, behave=leaking(rate, noise), busy_ms=300
                 )
             )
+        for number, rate in enumerate(self.trouble.veiled_leaks_mb_h):
+            args = f"/srv/shop/bin/web-{chr(97 + number)} --port {8000 + number}"
+            self.truth.leaks[args] = rate
+            self._services.append(self._veiled_leak(args, rate, ("daily", "collected")[number % 2]))
+        for number in range(self.trouble.disguises):
+            kind = ("warming", "slow cache", "rotated", "ratchet", "steps", "collected")[number % 6]
+            self._services.append(
+                self._disguise(kind, f"/srv/calm/{kind.replace(' ', '-')}d --shard {chr(97 + number)}")
+            )
         for number in range(rng.randrange(3, 7)):
             every = rng.choice((1, 5, 5, 10, 15, 60))
             self._crons.append((every, rng.randrange(every), "root", f"/usr/local/bin/task-{chr(97 + number)} --quiet"))
@@ -193,6 +204,38 @@ class Host:
             rate, hours = rng.uniform(2, 60), rng.uniform(0.5, 5)
             make = lambda: self._recycled(user, name, args, rss, rate, hours)  # noqa: E731
         self._services.append(make)
+
+    def _veiled_leak(self, args: str, rate_mb_h: float, veil: str) -> Callable[[], Process]:
+        rng = self.random
+        rss, swing = rng.randrange(60_000, 300_000), rng.randrange(5_000, 60_000)
+
+        def make() -> Process:
+            above = daily(swing, swing, self.now_s) if veil == "daily" else collected(swing, rng.uniform(0.3, 3))
+            return self._new("app", "web", args, rss, behave=added(leaking(rate_mb_h, 40), above), busy_ms=900)
+
+        return make
+
+    def _disguise(self, kind: str, args: str) -> Callable[[], Process]:
+        """A service without a leak whose memory rises, some of it for many hours."""
+        rng = self.random
+        rss, top = rng.randrange(20_000, 200_000), rng.randrange(40_000, 400_000)
+
+        def make() -> Process:
+            if kind == "warming":  # restarted by a deployment within the record, it fills its cache anew
+                process = self._new("app", "calm", args, rss, behave=warming(rss, rss + top, rng.uniform(60, 500)))
+                process.ends_s = self.now_s + rng.uniform(0.05, 0.95) * self.hours * HOUR
+                process.restart = lambda host: make()
+                return process
+            behave = {
+                "slow cache": warming(rss, rss + top, rng.uniform(600, 1_600)),
+                "rotated": rotated(rss, rng.uniform(1, 8)),
+                "ratchet": ratchet(rss, top // 4),
+                "steps": steps(rss, top // 2),
+                "collected": added(plateau(rss), collected(top, rng.uniform(0.5, 9))),
+            }[kind]
+            return self._new("app", "calm", args, rss, behave=behave, busy_ms=400)
+
+        return make
 
     def _recycled(self, user: str, name: str, args: str, rss: int, rate_mb_h: float, hours: float) -> Process:
         """A worker that grows and is replaced by its supervisor before it hurts: a saw-tooth, not a leak."""
@@ -275,6 +318,55 @@ def daily(middle_kib: int, swing_kib: int, since_s: int) -> Behaviour:
             return rss
         hour = (since_s / HOUR + alive / 60) % 24
         return int(middle_kib + swing_kib * (1 - abs(hour - 12) / 6) + rng.randrange(0, 100))
+
+    return behave
+
+
+def collected(height_kib: int, hours: float) -> Behaviour:
+    """Rises until a collector runs every `hours`, and falls back: what lies between is no growth."""
+
+    def behave(rng: random.Random, alive: float, rss: int) -> int:
+        return int(height_kib * ((alive / 60 / hours) % 1.0)) + rng.randrange(0, 200)
+
+    return behave
+
+
+def rotated(base_kib: int, mb_h: float) -> Behaviour:
+    """Grows all day and is back where it was when its log is rotated at midnight."""
+
+    def behave(rng: random.Random, alive: float, rss: int) -> int:
+        return base_kib + int((alive % 1440) * mb_h * KIB_PER_MB / 60) + rng.randrange(0, 100)
+
+    return behave
+
+
+def ratchet(base_kib: int, spread_kib: int) -> Behaviour:
+    """An allocator that keeps the largest it ever needed: it rises ever more seldom."""
+
+    def behave(rng: random.Random, alive: float, rss: int) -> int:
+        return max(rss, base_kib + int(rng.expovariate(6) * spread_kib)) if rng.random() < 0.05 else rss
+
+    return behave
+
+
+def steps(base_kib: int, height_kib: int) -> Behaviour:
+    """Settles on a higher level once or twice in two days: a new setting, a larger customer."""
+
+    def behave(rng: random.Random, alive: float, rss: int) -> int:
+        return rss + rng.randrange(height_kib) if rng.random() < 1 / 1800 else rss
+
+    return behave
+
+
+def added(below: Behaviour, above: Behaviour) -> Behaviour:
+    """One behaviour on top of another."""
+    base = top = 0
+
+    def behave(rng: random.Random, alive: float, rss: int) -> int:
+        nonlocal base, top
+        base = below(rng, alive, base or rss)
+        top = above(rng, alive, top)
+        return base + top
 
     return behave
 

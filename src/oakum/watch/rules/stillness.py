@@ -1,0 +1,40 @@
+"""Whether a process stands still: no processor time, no change of memory, blocked in the kernel. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from oakum.watch.history import UNKNOWN, History, ProcessSeries
+
+_BUSY_SHARE: Final = 0.001  # of one processor: a loop that polls takes more, a blocked process none
+_MOVED_BYTES: Final = 1_000_000
+
+
+def still_for(history: History, process: ProcessSeries) -> float:
+    """Seconds before the last sample in which the process did nothing that the record shows.
+
+    Goes back to the newest sample before which processor time passed; where that is not recorded, memory changed.
+    """
+    cpu, rss = process.column("cpu_ms"), process.rss
+    times, ticks = history.times, process.ticks
+    newest = times[ticks[-1]]
+    since = newest
+    last_rss = rss[-1]
+    for index in range(len(ticks) - 1, -1, -1):
+        at = times[ticks[index]]
+        if cpu is not None and cpu[index] != UNKNOWN and cpu[-1] != UNKNOWN:
+            if cpu[-1] - cpu[index] > _BUSY_SHARE * 1000 * (newest - at):
+                break
+        elif abs(rss[index] - last_rss) > _MOVED_BYTES:
+            break
+        since = at
+    return newest - since
+
+
+def waiting_in(history: History, processes: Sequence[ProcessSeries]) -> str | None:
+    """The kernel function that most of `processes` were last seen waiting in; None where that was not recorded."""
+    places = Counter(history.texts[index] for process in processes if (index := process.last("wchan")) is not None)
+    [(place, _)] = places.most_common(1) or [("", 0)]
+    return place or None

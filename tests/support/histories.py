@@ -1,0 +1,73 @@
+"""Small made-up histories for the tests of rules and reports: say what lived, and how large it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from oakum.watch.history import History, Identity, ProcessKey, ProcessSeries
+
+START_S = 1_766_275_200  # 2025-12-21 00:00 UTC
+MINUTE, HOUR = 60, 3600
+MB = 1_000_000
+CRON_PID = 612
+
+Figures = Callable[[float], float]  # hours since the process started -> bytes, or whatever a column holds
+
+
+class Days:
+    """A host looked at every five minutes. Hours count from the start of the record; `boots` says when it booted anew."""
+
+    def __init__(self, hours: float = 48, *, every: int = 300, boots: tuple[float, ...] = ()) -> None:
+        self.history = History()
+        self.every = every
+        down = sorted(START_S + int(hour * HOUR) for hour in boots)
+        self.history.boot("boot-0", START_S - 30 * 24 * HOUR)
+        for now in range(START_S, START_S + int(hours * HOUR), every):
+            if down and now >= down[0]:
+                self.history.boot(f"boot-{len(self.history.boots)}", down.pop(0))
+            self.history.tick(now, every)
+        self._pid = 1000
+        self.process("/usr/sbin/cron -f", pid=CRON_PID, comm="cron", start=-29 * 24)
+
+    def process(
+        self,
+        args: str,
+        rss: Figures | float = 20 * MB,
+        *,
+        start: float = -24.0,
+        end: float = 1e9,
+        pid: int | None = None,
+        **more: object,
+    ) -> ProcessSeries:
+        """A process that lived from hour `start` to hour `end`, `rss` bytes large, with columns and identity in `more`.
+
+        `cpu_ms` may be a function of its age in hours; `wchan` a name; `boot` the boot that it lived in.
+        """
+        history, boot = self.history, int(more.get("boot", 0))
+        self._pid += 1
+        key = ProcessKey(boot, pid or self._pid, START_S + int(start * HOUR))
+        comm, cgroup = str(more.get("comm", args.partition(" ")[0])), str(more.get("cgroup", ""))
+        identity = Identity(int(more.get("ppid", 1)), "app", comm, args, cgroup)
+        first, last = history.boots[boot].first_tick, history.boots[boot].last_tick
+        ticks = [tick for tick in range(first, last + 1) if key.start_s <= history.times[tick] <= START_S + end * HOUR]
+        ages = [(history.times[tick] - key.start_s) / HOUR for tick in ticks]
+        columns = {"rss": [_at(rss, age) for age in ages]}
+        if "cpu_ms" in more:
+            columns["cpu_ms"] = [_at(more["cpu_ms"], age) for age in ages]
+        if "wchan" in more:
+            history.texts.append(str(more["wchan"]))
+            columns["wchan"] = [len(history.texts) - 1] * len(ticks)
+        process = history.process(key, identity)
+        process.extend(ticks, columns)
+        return process
+
+    def host(self, **columns: Figures | float) -> None:
+        """Figures of the host, as functions of the hours since the record began."""
+        hours = [(time - START_S) / HOUR for time in self.history.times]
+        self.history.host.extend(
+            range(len(hours)), {name: [_at(figures, hour) for hour in hours] for name, figures in columns.items()}
+        )
+
+
+def _at(figures: object, hours: float) -> int:
+    return int(figures(hours)) if callable(figures) else int(figures)  # type: ignore[call-overload]
