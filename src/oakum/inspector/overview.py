@@ -108,7 +108,13 @@ def _notes(
     for task in tasks if known else ():
         if task.jobs.waiting and task.name not in known:
             yield f"no running worker knows task {task.name}, {_jobs(task.jobs.waiting)} waiting"
+    served = {queue for worker in alive for queue in (worker.report.queues if worker.report is not None else ())}
     for queue in queues:
+        if queue.jobs.available and served and queue.name not in served:
+            yield (
+                f"no running worker takes from queue {queue.name}, {_jobs(queue.jobs.available)} waiting:"
+                f" start one with `--queues {queue.name}`"
+            )
         if queue.jobs.quarantined:
             yield f"{_jobs(queue.jobs.quarantined)} quarantined in queue {queue.name}: `oakum jobs --state quarantined`"
 

@@ -24,8 +24,8 @@ class ChildReport(Struct, frozen=True):
 class WorkerReport(Struct, frozen=True):
     """A worker. Bytes and wall milliseconds; `rates` are jobs per second over the last seconds.
 
-    `state` is one of starting, running, short of memory, quiet, stopping, broken; `rings` says of each ring what it does here; `notes`
-    are warnings in force.
+    `state` is one of starting, running, short of memory, quiet, stopping, broken; `rings` says of each ring what it does here; `queues`
+    are those it claims from; `notes` are warnings in force.
     """
 
     pid: int
@@ -45,6 +45,7 @@ class WorkerReport(Struct, frozen=True):
     rate: float = 0.0
     pss: int = 0
     limits: dict[str, int] = {}
+    queues: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property

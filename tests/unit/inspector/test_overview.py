@@ -16,10 +16,13 @@ NOW = 1_000_000
 HOST = Identity("ship", "boot", 1, 4711, 3)
 
 
-def report(at_ms: int = NOW, limits: dict[str, int] | None = None, notes: tuple[str, ...] = ()) -> WorkerReport:
+def report(
+    at_ms: int = NOW, limits: dict[str, int] | None = None, notes: tuple[str, ...] = (), queues: tuple[str, ...] = ()
+) -> WorkerReport:
     return WorkerReport(
         pid=4711, app="shop:app", state="running", started_ms=0, at_ms=at_ms, room=100, supervisor=1, template=1, slots=2,
         children=(), rings=(), durability="", limits=limits or {}, notes=notes,
+        queues=queues,
     )  # fmt: skip
 
 
@@ -108,6 +111,11 @@ WAITING = Count("mail", "send", State.AVAILABLE, 2)
         ([worker("gone")], [], "worker 4711 on ship is gone; the next worker to look takes its jobs back"),
         ([worker("silent", at_ms=NOW - 61_000)], [], "worker 4711 on ship has said nothing for 61 s"),
         ([worker(limits={"t": 1})], [WAITING], "no running worker knows task send, 2 jobs waiting"),
+        (
+            [worker(queues=("default",)), worker("gone", queues=("mail",))],
+            [WAITING],
+            "no running worker takes from queue mail, 2 jobs waiting: start one with `--queues mail`",
+        ),
         ([worker(notes=("the disk is full",))], [], "worker 4711: the disk is full"),
         (
             [worker(limits={"send": 1})],
@@ -121,7 +129,7 @@ def test_what_is_amiss_is_noted_in_one_line(workers, counts, note):
 
 
 def test_where_all_is_well_there_are_no_notes():
-    assert look([worker(limits={"send": 1})], [WAITING]).notes == ()
+    assert look([worker(limits={"send": 1}, queues=("mail", "default"))], [WAITING]).notes == ()
 
 
 def test_rates_are_what_changed_a_second():

@@ -131,6 +131,7 @@ class House:
             rate=self._rate,
             pss=self._pss,
             limits=supervisor.ledger.limits(),
+            queues=supervisor.queues,
             notes=self._notes(),
         )
 

@@ -65,7 +65,7 @@ class Supervisor:
         self.store_trouble = ""
         self.ended_jobs = 0
         self.pool: deque[Claimed] = deque()
-        self._clock, self._poller, self._queues, self._echo = clock, poller, queues, echo
+        self._clock, self._poller, self.queues, self._echo = clock, poller, queues, echo
         self._pool_since = 0.0
         self._bell: Bell | None = None
         self._rung = True
@@ -239,7 +239,7 @@ class Supervisor:
             return
         now = self.now()
         try:
-            claimed = self.store.claim(Want(self.holder, self._queues, self.ledger.weights(), room, CLAIM_AT_MOST), now)
+            claimed = self.store.claim(Want(self.holder, self.queues, self.ledger.weights(), room, CLAIM_AT_MOST), now)
             due = None if claimed else self.store.next_due()
         except StoreError as error:
             self._trouble(error)
