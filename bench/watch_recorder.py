@@ -100,7 +100,7 @@ def record() -> None:
     with processes(200) as number:
         probes = (ProcessProbe(procfs), HostProbe(procfs), CgroupProbe())
         with Archive(directory) as archive:
-            recorder = Recorder(archive, probes, clock, procfs.boot_id(), EVERY_S, print)
+            recorder = Recorder(archive, probes, clock, procfs.boot_id(), EVERY_S, sys.stderr.write)
             begun = time.process_time()
             count = int(HOURS * 3600 / EVERY_S)
             for tick in range(count):

@@ -73,7 +73,7 @@ def _as_text(done: Imported, directory: str, size: int, seconds: float) -> Itera
         if count:
             yield f"{count:,} {what}"
     for reason, count in done.bad.counts.most_common():
-        yield f"{count:,} lines: {reason}"
+        yield f"{count:,} line{'s' if count > 1 else ''}: {reason}"
     for number, reason, text in done.bad.examples:
         yield f"  line {number}: {reason}: {text}"
 

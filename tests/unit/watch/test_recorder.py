@@ -150,7 +150,8 @@ def test_a_probe_that_breaks_is_noted_and_the_others_go_on(proc: FakeProc, tmp_p
     recording.samples(2)
     recording.archive.close()
     history = load(str(tmp_path / "archive"))
-    assert history.notes == recording.said == ["QueueProbe failed: ConnectionRefusedError: no broker"]
+    broken = "QueueProbe failed: ConnectionRefusedError: no broker"
+    assert history.notes.count(broken) == recording.said.count(broken) == 1
     assert len(history.processes) == 2
 
 
