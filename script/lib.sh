@@ -64,5 +64,5 @@ run_program() {
     script/setup dev
     name=$1
     shift
-    exec .venv/bin/python "$directory/$name.py" "$@"
+    PYTHONPATH=$PWD exec .venv/bin/python "$directory/$name.py" "$@"
 }
