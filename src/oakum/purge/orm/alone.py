@@ -14,6 +14,9 @@ from django.db import transaction
 from oakum.purge.target import Contended
 
 _WAIT_SECONDS: Final = 5
+_PG_LOCK: Final = (
+    "SELECT set_config('lock_timeout', %s, true), pg_advisory_xact_lock(hashtext('oakum purge'), hashtext(%s))"
+)
 _LOOK_EVERY_SECONDS: Final = 0.01
 
 
@@ -26,8 +29,7 @@ def alone(connection: Any, table: str) -> Iterator[None]:
     """
     if connection.vendor == "postgresql":  # ends with the transaction, so that PgBouncer may stand between
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL lock_timeout = '{_WAIT_SECONDS}s'")
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('oakum purge'), hashtext(%s))", [table])
+            cursor.execute(_PG_LOCK, [f"{_WAIT_SECONDS}s", table])
             yield
     elif connection.vendor == "mysql":
         name = f"oakum purge {table}"[:64]
