@@ -80,7 +80,7 @@ class Archive:
         return self.block
 
     def commit(self) -> None:
-        """The newest tick is whole: it may be written from now on. Raises OSError when writing fails; call it again then."""
+        """The newest tick is whole: it may be written from now on. Raises CannotRun when writing fails; call it again then."""
         if self.block is None:
             return
         self.newest_s = self.block.times_ms[-1] / 1000
@@ -209,15 +209,18 @@ def _lock(directory: str) -> int:
 
 
 def _write(path: str, data: bytes, flags: int) -> None:
-    """Writes `data` and has it on the disk, file and name, before it returns."""
-    fd = os.open(path, flags | os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """Writes `data` and has it on the disk before it returns. Raises CannotRun."""
     try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(fd, view) :]
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+        fd = os.open(path, flags | os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(fd, view) :]
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise CannotRun(f"{os.path.dirname(path)}: {error.strerror}") from error
 
 
 def _sync(directory: str) -> None:

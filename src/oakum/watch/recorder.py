@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Final, cast
 
 from oakum.clock import Clock
-from oakum.errors import UsageError
+from oakum.errors import CannotRun, UsageError
 from oakum.units import format_duration
 from oakum.watch.archive import Archive
 from oakum.watch.block import OpenBlock
@@ -64,15 +64,13 @@ class Recorder:
                 _put(reading, block)
             block.notes += [note for note in notes if note not in block.notes][: _MOST_NOTES - len(block.notes)]
             self._archive.commit()
-        except OSError as error:
-            self._say_trouble(
-                f"{self._archive.directory}: {error.strerror}; until it can be written, samples are in memory only"
-            )
+        except CannotRun as error:
+            self._say_trouble(f"{error}; until it can be written, samples are in memory only")
         else:
             self._say_trouble("")
 
     def run(self, after_sample: Callable[[float], None]) -> None:
-        """Samples until SIGTERM or SIGINT, then seals what is open. `after_sample` is told the time of each sample."""
+        """Samples until SIGTERM or SIGINT. `after_sample` is told the time of each sample."""
         with _stop_signals() as wait:
             due_s = self._clock.monotonic()
             stopped = False
@@ -82,7 +80,6 @@ class Recorder:
                 late_s = self._clock.monotonic() - due_s
                 due_s += self._every_s * (1 + late_s // self._every_s)  # ticks that were slept through are left out
                 stopped = wait(due_s - self._clock.monotonic())
-        self._archive.seal()
 
     def _ask(self, now_s: float) -> tuple[list[Reading], list[str]]:
         """All readings are taken before any is written: a sample is whole or it is not there."""

@@ -179,7 +179,7 @@ class TestCrash:
         archive = Archive(str(tmp_path))
         fill(archive, 10)
         monkeypatch.setattr(os, "write", full)
-        with pytest.raises(OSError, match="No space"):
+        with pytest.raises(CannotRun, match="No space"):
             archive.seal()
         assert refused
         monkeypatch.setattr(os, "write", real)
