@@ -69,6 +69,8 @@ class Supervisor:
         self._pool_since = 0.0
         self._bell: Bell | None = None
         self._rung = True
+        self._limited = False  # whether the last claim left jobs where they are because they do not fit now
+        self._room = 0
         self._next_claim = 0.0
         self._not_before = 0.0  # after trouble with the store
         self._last_settled = time.monotonic()
@@ -112,7 +114,7 @@ class Supervisor:
         if crew.calls or crew.returned:
             return 0.0
         if crew.ended:
-            return min(longest, trouble, SETTLE_WITHIN_S)
+            return min(longest, max(trouble, SETTLE_WITHIN_S))
         if any(len(kid.in_hand) > 1 for kid in self.fleet.kids):
             longest = min(longest, BEHIND_SLOW_NS / 1e9)
         if self._may_claim():
@@ -187,8 +189,8 @@ class Supervisor:
         for each in batch:
             if not isinstance(each.outcome, Released):
                 self.ledger.note(each.job.task, each.outcome, each.usage)
-        if any(each.follow or each.ended_ms is None for each in settlements):
-            self._rung = True
+        if self._limited or any(each.follow or each.ended_ms is None for each in settlements):
+            self._rung = True  # there is room again, or something new
         self._tell(batch, settlements, set(late))
 
     def _judge(self, each: Ended, now_ms: int) -> Settlement:
@@ -232,14 +234,9 @@ class Supervisor:
         monotonic = time.monotonic()
         if not self._may_claim() or (not self._rung and monotonic < self._next_claim) or monotonic < self._not_before:
             return
-        room = self.ledger.budget - self._outstanding()
-        if room < self.ledger.budget // 2 and not self.fleet.anyone_idle:
-            return  # a large claim a little later costs half of what two small ones do
-        if room <= 0:
-            return
         now = self.now()
         try:
-            claimed = self.store.claim(Want(self.holder, self.queues, self.ledger.weights(), room, CLAIM_AT_MOST), now)
+            claimed = self.store.claim(self._want(), now) if self._has_room() else []
             due = None if claimed else self.store.next_due()
         except StoreError as error:
             self._trouble(error)
@@ -253,6 +250,18 @@ class Supervisor:
                 IDLE_S if due is None else min(IDLE_S, max(0.001, (due - now.wall_ms) / 1000))
             )
         self._rung = bool(claimed)  # where some were, there may be more
+
+    def _has_room(self) -> bool:
+        """Whether a claim is worth it: a large one a little later costs half of what two small ones do."""
+        self._room = self.ledger.budget - self._outstanding()
+        self._limited = not (self._room > 0 and (self.fleet.anyone_idle or self._room >= self.ledger.budget // 2))
+        return not self._limited
+
+    def _want(self) -> Want:
+        weights = self.ledger.weights()
+        fitting = {task: weight for task, weight in weights.items() if weight <= self._room}
+        self._limited = len(fitting) < len(weights)
+        return Want(self.holder, self.queues, fitting, self._room, CLAIM_AT_MOST)
 
     def _outstanding(self) -> int:
         """What the jobs that are claimed and not ended count for."""
