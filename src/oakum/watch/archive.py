@@ -174,8 +174,9 @@ class Archive:
         for name in os.listdir(self.directory):
             if name.endswith((".oak", ".new")) and name not in whole:
                 _unlink(os.path.join(self.directory, name))
-        if there:
-            self._take_up(there[-1])
+        for each in reversed(there):
+            if not self.newest_s:  # a crash may have left the last file without a single sound block
+                self._take_up(each)
         opened = os.path.join(self.directory, OPEN_FILE)
         if os.path.exists(opened):
             times = [time_s for block in blocks(opened, Names(), []) for time_s in block.times_s]

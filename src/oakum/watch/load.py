@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 from typing import Final
 
 from oakum.errors import CannotRun
@@ -53,14 +54,13 @@ def read_blocks(directory: str, since_s: float, until_s: float, damage: list[str
 
 def newest_s(directory: str) -> float:
     """When the newest sample was taken, in seconds since 1970. Raises CannotRun for no archive and for an empty one."""
-    opened = _read_open(directory)
-    there = segments(directory)
-    last = opened or (list(blocks(there[-1].path, Names(), [])) if there else [])
-    if not last:
-        raise CannotRun(
-            f"{directory}: nothing is recorded there yet; `oakum watch` records, `oakum watch import` takes over"
-        )
-    return last[-1].times_s[-1]
+    files = (list(blocks(each.path, Names(), [])) for each in reversed(segments(directory)))
+    for found in chain([_read_open(directory)], files):
+        if found:
+            return found[-1].times_s[-1]
+    raise CannotRun(
+        f"{directory}: nothing is recorded there yet; `oakum watch` records, `oakum watch import` takes over"
+    )
 
 
 def _read_open(directory: str) -> list[Block]:

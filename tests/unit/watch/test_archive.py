@@ -167,6 +167,16 @@ class TestCrash:
             assert not coarse.exists()
             assert not list(tmp_path.glob("*.new"))
 
+    def test_a_last_file_without_a_sound_block_hides_nothing(self, tmp_path: Path) -> None:
+        with Archive(str(tmp_path)) as archive:
+            fill(archive, 10)
+        (tmp_path / "raw-20260101T050000.oak").write_bytes(b"OAK\x01 and no more")
+        assert newest_s(str(tmp_path)) == START + 9 * 60
+        with Archive(str(tmp_path)) as archive:
+            assert archive.newest_s == START + 9 * 60
+            fill(archive, 10, START + 7200)
+        assert len(load(str(tmp_path)).times) == 20
+
     def test_a_full_disk_is_an_error_that_can_be_tried_again(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
