@@ -63,7 +63,7 @@ def find(case: Case) -> Iterator[Finding]:
             message=f"cron runs `{command[:200]}`{every} without a time limit and a lock; the longest run lived "
             f"{format_duration(longest)}{f', and {at_once} lived at once' if at_once > 1 else ''}",
             evidence={"longest_seconds": round(longest), "at_once": at_once, "interval_seconds": interval},
-            mend="guard it: oakum run --install-cron shows how",
+            mend="guard it: `oakum run --install-cron` shows how",
             where={} if line is None else {"line": line.number},
         )
 

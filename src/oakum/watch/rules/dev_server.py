@@ -59,10 +59,10 @@ def find(case: Case) -> Iterator[Finding]:
             name=NAME,
             severity=Severity.WARNING if age >= _SERVER_AGE_S else Severity.INFO,
             subject=group.family,
-            message=f"{kind} has been serving for {format_duration(age)}: {oldest.name} (pid {oldest.key.pid}, "
+            message=f"{kind} has been serving for {format_duration(age)}: `{oldest.name}` (pid {oldest.key.pid}, "
             f"{format_size(held)}); it is made for development, not for load, faults or attacks",
             evidence={"seconds": round(age), "held_bytes": held, "processes": len(up)},
             mend="serve it with a server made for it, such as: "
-            "gunicorn --workers 2 --max-requests 1000 --max-requests-jitter 100 PROJECT.wsgi",
+            "`gunicorn --workers 2 --max-requests 1000 --max-requests-jitter 100 PROJECT.wsgi`",
             where={"pid": oldest.key.pid, "user": oldest.identity.user},
         )

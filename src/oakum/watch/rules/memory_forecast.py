@@ -31,7 +31,7 @@ from oakum.model.finding import Fact, Finding, Severity
 from oakum.units import format_size
 from oakum.watch.history import UNKNOWN, Boot
 from oakum.watch.rules.case import Case
-from oakum.watch.rules.room import forecast, in_words, room_of
+from oakum.watch.rules.room import forecast, in_words, room_of, severity
 from oakum.watch.trend import Growth, steady_growth
 
 CODE: Final = "OAK104"
@@ -39,7 +39,7 @@ NAME: Final = "memory-forecast"
 
 _NAMED: Final = 3  # families
 _SMALLEST_SHARE: Final = 0.05
-_FAR_AWAY_H: Final = 90 * 24
+_FAR_AWAY_H: Final = 90 * 24.0
 
 
 def find(case: Case) -> Iterator[Finding]:
@@ -103,21 +103,15 @@ def _finding(case: Case, boot: Boot, growth: Growth) -> Finding:
         "shares": [round(share, 3) for share in shares.values()],
         "host_went_down_s": down,
     }
-    hours = room.hours(growth.rate) if room is not None else None
+    far_away = room is not None and room.hours(growth.rate) > _FAR_AWAY_H
     return Finding(
         code=CODE,
         name=NAME,
-        severity=_severity(hours),
+        severity=Severity.INFO if far_away else severity(room, growth.rate),
         subject="host memory",
-        message=f"memory in use grows by {format_size(growth.rate)} an hour since "
+        message=f"memory in use grows by {format_size(growth.rate)} an hour for "
         f"{growth.hours:.0f} h{in_words(room, growth.rate, down)}{f'; made by {makers}' if makers else ''}",
         evidence=evidence,
         mend="see what is said of the families that make it; a memory limit for each of them keeps the host alive",
         forecast=forecast(room, growth.rate),
     )
-
-
-def _severity(hours: float | None) -> Severity:
-    if hours is None:
-        return Severity.WARNING
-    return Severity.ERROR if hours < 24 else Severity.WARNING if hours < _FAR_AWAY_H else Severity.INFO

@@ -56,7 +56,7 @@ def _kills(case: Case, series: Series, place: str, path: str | None) -> Iterator
     limit, peak = series.last("limit"), max(series.high("peak") or series.high("current") or (UNKNOWN,))
     victim = _victim(case, tick, path)
     bound = f" at its limit of {format_size(limit)}" if limit is not None else ""
-    guess = f"; most likely {victim.name} (pid {victim.key.pid}, {format_size(max(victim.rss))})" if victim else ""
+    guess = f"; most likely `{victim.name}` (pid {victim.key.pid}, {format_size(max(victim.rss))})" if victim else ""
     yield Finding(
         code=CODE,
         name=NAME,
@@ -73,7 +73,7 @@ def _kills(case: Case, series: Series, place: str, path: str | None) -> Iterator
             "victim_bytes": max(victim.rss) if victim else None,
         },
         mend="see what is said about what was killed; give it the memory that it needs, or a limit of its own "
-        "(systemd MemoryMax=, oakum run --memory)",
+        "(systemd `MemoryMax=`, `oakum run --memory`)",
         where={"cgroup": path} if path is not None else {},
     )
 

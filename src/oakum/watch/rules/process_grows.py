@@ -28,11 +28,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from oakum.model.finding import Finding, Severity
+from oakum.model.finding import Finding
 from oakum.units import format_size
 from oakum.watch.history import ProcessSeries
 from oakum.watch.rules.case import Case, Group
-from oakum.watch.rules.room import Room, forecast, in_words, room_of
+from oakum.watch.rules.room import forecast, in_words, room_of, severity
 from oakum.watch.trend import LEAST_SPAN_S, Growth, steady_growth
 
 CODE: Final = "OAK101"
@@ -92,9 +92,9 @@ def _finding(case: Case, group: Group, growing: list[tuple[ProcessSeries, Growth
     return Finding(
         code=CODE,
         name=NAME,
-        severity=_severity(room, rate),
+        severity=severity(room, rate),
         subject=group.family,
-        message=f"{process.name} (pid {process.key.pid}){others} grows by {tempo}, {sizes}{in_words(room, rate, down)}",
+        message=f"`{process.name}` (pid {process.key.pid}){others} grows by {tempo}, {sizes}{in_words(room, rate, down)}",
         evidence={
             "bytes_per_hour": round(rate),
             "bytes_per_hour_low": round(growth.rate_low),
@@ -105,12 +105,8 @@ def _finding(case: Case, group: Group, growing: list[tuple[ProcessSeries, Growth
             "processes": len(growing),
             "host_went_down_s": down,
         },
-        mend=f"see what it keeps: oakum doctor --pid {process.key.pid}; until then have it replaced in time "
-        "(gunicorn --max-requests, Celery --max-memory-per-child, systemd MemoryMax= with Restart=always)",
+        mend=f"see what it keeps: `oakum doctor --pid {process.key.pid}`; until then have it replaced in time "
+        "(gunicorn `--max-requests`, Celery `--max-memory-per-child`, systemd `MemoryMax=` with `Restart=always`)",
         forecast=ahead,
         where={"pid": process.key.pid, "user": process.identity.user},
     )
-
-
-def _severity(room: Room | None, rate: float) -> Severity:
-    return Severity.ERROR if room is not None and room.hours(rate) < 24 else Severity.WARNING

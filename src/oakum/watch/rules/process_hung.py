@@ -28,6 +28,7 @@ from typing import Final
 
 from oakum.model.finding import Finding, Severity
 from oakum.units import format_duration, format_size
+from oakum.watch.guard.cron import lock_name
 from oakum.watch.history import ProcessSeries
 from oakum.watch.rules.case import Case, Group, is_session, pids
 from oakum.watch.rules.processes_accumulate import accumulating
@@ -91,7 +92,7 @@ def _finding(case: Case, group: Group, members: list[ProcessSeries]) -> Finding:
     held = sum(process.last("rss") or 0 for process in members)
     down = case.went_down(case.boot(group))
     waiting = waiting_in(case.history, members)
-    count = f"{len(members)} processes of `{group.family}` hang" if len(members) > 1 else f"{oldest.name} hangs"
+    count = f"{len(members)} processes of `{group.family}` hang" if len(members) > 1 else f"`{oldest.name}` hangs"
     against = f", where {format_duration(usual)} is usual" if usual is not None else ", and cron started it to end"
     return Finding(
         code=CODE,
@@ -112,6 +113,7 @@ def _finding(case: Case, group: Group, members: list[ProcessSeries]) -> Finding:
             "waiting_in": waiting,
             "host_went_down_s": down,
         },
-        mend=f"end it (kill {oldest.key.pid}), and guard the command: oakum run --timeout 60s -- {oldest.name[:200]}",
+        mend=f"end it (`kill {oldest.key.pid}`), and guard the command: "
+        f"`oakum run --timeout 60s --lock {lock_name(oldest.name)} -- {oldest.name[:200]}`",
         where={"pid": oldest.key.pid, "user": oldest.identity.user},
     )

@@ -28,11 +28,12 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
-from oakum.model.finding import Finding, Severity
+from oakum.model.finding import Finding
 from oakum.units import format_duration, format_size
+from oakum.watch.guard.cron import lock_name
 from oakum.watch.history import ProcessSeries
 from oakum.watch.rules.case import Case, Group, is_session, pids
-from oakum.watch.rules.room import forecast, in_words, room_of
+from oakum.watch.rules.room import forecast, in_words, room_of, severity
 from oakum.watch.rules.stillness import waiting_in
 
 CODE: Final = "OAK102"
@@ -106,7 +107,7 @@ def _finding(case: Case, group: Group, members: list[ProcessSeries]) -> Finding:
     return Finding(
         code=CODE,
         name=NAME,
-        severity=Severity.WARNING,
+        severity=severity(room, rate),
         subject=group.family,
         message=f"{len(members)} processes of `{group.family}` were started in {hours:.0f} h and have not ended; "
         f"the oldest is {format_duration(case.age(members[0]))} old{f', waiting in {waiting}' if waiting else ''}; "
@@ -126,7 +127,7 @@ def _finding(case: Case, group: Group, members: list[ProcessSeries]) -> Finding:
             "host_went_down_s": down,
         },
         mend="end the ones that hang, and guard the command: "
-        f"oakum run --timeout 60s --lock {members[0].identity.comm or 'NAME'} -- {members[0].name[:200]}",
+        f"`oakum run --timeout 60s --lock {lock_name(members[0].name)} -- {members[0].name[:200]}`",
         forecast=forecast(room, rate),
         where={"pid": members[0].key.pid, "user": members[0].identity.user},
     )

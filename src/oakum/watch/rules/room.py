@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from oakum.model.finding import Fact
+from oakum.model.finding import Fact, Severity
 from oakum.units import format_duration
 from oakum.watch.history import ProcessSeries
 from oakum.watch.rules.case import Case
+
+_A_DAY_H: Final = 24.0
 
 
 class Room(NamedTuple):
@@ -58,4 +60,9 @@ def in_words(room: Room | None, rate: float, went_down_s: float | None) -> str:
         return f"; the host went down at {datetime.fromtimestamp(went_down_s, UTC):%Y-%m-%d %H:%M} UTC"
     if room is None:
         return ""
-    return f"; at this rate {room.place} is full in {format_duration(room.hours(rate) * 3600)}"
+    return f"; at this rate alone {room.place} is full in {format_duration(room.hours(rate) * 3600)}"
+
+
+def severity(room: Room | None, rate: float) -> Severity:
+    """How much growth at `rate` matters: an error where the room is gone within a day, else a warning."""
+    return Severity.ERROR if room is not None and room.hours(rate) < _A_DAY_H else Severity.WARNING

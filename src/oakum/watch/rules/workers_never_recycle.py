@@ -92,8 +92,8 @@ def find(case: Case) -> Iterator[Finding]:
             name=NAME,
             severity=Severity.WARNING if grows else Severity.INFO,
             subject=group.family,
-            message=f"{server.name}'s workers {lack}{', and they grow' if grows else ''}: {command}",
+            message=f"{server.name}'s workers {lack}{', and they grow' if grows else ''}: `{command}`",
             evidence={"processes": len(up), "growing": grows, "pids": pids(up)},
-            mend=f"add {server.mend}",
+            mend=f"add `{server.mend}`",
             where={"pid": up[0].key.pid, "user": up[0].identity.user},
         )

@@ -46,7 +46,7 @@ def test_a_process_that_grows_is_named_with_its_rate_and_its_end():
     assert finding.forecast["full"] == "host memory"
     assert finding.forecast["hours"] == pytest.approx(100, rel=0.02)
     assert finding.where["pid"] == 77
-    assert "consumer --queue mail (pid 77) grows by 3.82 MiB an hour" in finding.message
+    assert "`consumer --queue mail` (pid 77) grows by 3.82 MiB an hour" in finding.message
 
 
 def test_workers_of_one_command_are_one_finding():
@@ -164,7 +164,7 @@ def test_one_run_of_a_cron_job_that_does_nothing_for_hours_hangs():
     days = Days()
     days.process("python poll.py", start=20, ppid=CRON_PID, cpu_ms=400, wchan="wait_woken", pid=5)
     [finding] = found(process_hung, days)
-    assert "python poll.py hangs: pid 5 is 1d 3h old, and cron started it to end" in finding.message
+    assert "`python poll.py` hangs: pid 5 is 1d 3h old, and cron started it to end" in finding.message
     assert "waiting in wait_woken" in finding.message
     assert finding.where["pid"] == 5
 
