@@ -18,7 +18,7 @@ from oakum.run.worker.kid import InHand, Kid
 _NOT_THE_USERS: Final = (
     sys.prefix + os.sep,
     sys.base_prefix + os.sep,
-    os.path.dirname(os.path.dirname(__file__)) + os.sep,
+    os.path.dirname(os.path.dirname(os.path.dirname(__file__))) + os.sep,  # Oakum itself
 )
 _FRAME: Final = re.compile(r'File "([^"]+)", line (\d+) in (\S+)')
 _TOGETHER: Final = "the jobs of its loop ended with their child; each runs alone"
