@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from oakum.cli import options
+from oakum.cli import options, pause
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("queue", metavar="QUEUE", nargs="+")
-    options.add_store(parser)
+    pause.configure(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -20,6 +20,7 @@ _MOST_CHILDREN: Final = 8
 _SHORTEST_NAME: Final = 8
 _TASK_LINES: Final = 3  # of the table of tasks, beside its rows
 _QUIET: Final = "bright_black"
+_BETWEEN: Final = "(between two jobs)"
 
 
 def view(title: str, now: Overview, rates: Rates | None, width: int, height: int | None) -> RenderableType:
@@ -127,7 +128,7 @@ def _children(children: Sequence[ChildReport]) -> Iterator[RenderableType]:
         for child in busy[:_MOST_CHILDREN]:
             table.add_row(
                 str(child.pid),
-                show.tail(child.task or UNSEEN, 30),
+                show.tail(child.task or _BETWEEN, 30),
                 show.duration(child.running_s) if child.task else show.UNKNOWN,
                 show.size(child.measured),
                 show.size(child.reserved),
@@ -138,13 +139,9 @@ def _children(children: Sequence[ChildReport]) -> Iterator[RenderableType]:
     more = [f"{len(busy) - _MOST_CHILDREN} more busy"] if len(busy) > _MOST_CHILDREN else []
     if idle:
         resting = show.size(max(child.resting for child in children))
-        more.append(f"{idle} idle children" if idle > 1 else "1 idle child")
-        more[-1] += f", {resting} at rest"
+        more.append(f"{idle} idle children, {resting} each" if idle > 1 else f"1 idle child, {resting}")
     if more:
         yield Text(", ".join(more), _QUIET)
-
-
-UNSEEN: Final = "(between two jobs)"
 
 
 # -- queues and tasks --------------------------------------------------------------------------------------------------

@@ -7,7 +7,8 @@ import json
 import msgspec
 import pytest
 
-from oakum.cli import jobs_show
+from oakum.cli import story_view
+from oakum.cli.show import moment
 from oakum.inspector.views import JobRow, JobStory, ProgressRow, RunningRow
 from oakum.model.ids import id_text
 from oakum.model.job import NewJob
@@ -140,7 +141,7 @@ def facts(**changed) -> str:
         plain, **{name: changed.pop(name) for name in list(changed) if name in JobRow.__struct_fields__}
     )
     story = JobStory(job, (), None, cancel_asked=False, log="", payload_bytes=1)
-    lines = jobs_show._fact_lines(msgspec.structs.replace(story, **changed), 10_000)
+    lines = story_view._fact_lines(msgspec.structs.replace(story, **changed), 10_000)
     return "\n".join(f"{name}: {value}" for name, value in lines)
 
 
@@ -163,8 +164,6 @@ def facts(**changed) -> str:
     ],
 )
 def test_facts_are_told_where_there_is_something_to_tell(changed, line):
-    from oakum.cli.show import moment
-
     line = line.format(at=moment(70_000))
     assert line in facts(**changed)
     assert line not in facts()
@@ -179,4 +178,4 @@ def test_facts_are_told_where_there_is_something_to_tell(changed, line):
     ],
 )
 def test_progress_in_words(progress, text):
-    assert jobs_show.progress_text(progress) == text
+    assert story_view.progress_text(progress) == text

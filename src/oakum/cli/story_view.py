@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import textwrap
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from oakum.cli import options
+import msgspec
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-    from oakum.inspector.views import JobRow, JobStory, ProgressRow, RunningRow, StartRow
+from oakum.cli import show
+from oakum.inspector.views import JobRow, JobStory, ProgressRow, RunningRow, StartRow
+from oakum.units import format_duration, format_size
 
 _CAUGHT: Final = {
     "child": "by the child itself",
@@ -28,38 +29,8 @@ _OUTCOME_STYLES: Final = {
 }
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("id", metavar="ID", help="the job's id, as `oakum jobs` prints it")
-    parser.add_argument("--payload", action="store_true", help="show its arguments and its result too")
-
-
-def run(args: argparse.Namespace) -> int:
-    from oakum.cli import show
-    from oakum.model.ids import parse_id
-
-    job_id = parse_id(args.id)
-    with options.open_inspector(options.store_url(args)) as inspector:
-        story = inspector.story(job_id, with_call=args.payload)
-        now_ms = inspector.now_ms()
-    if args.format == "json":
-        show.print_json(story)
-    else:
-        show.console().print(*_story(story, now_ms), sep="\n", soft_wrap=True)
-    return 0
-
-
-def progress_text(progress: ProgressRow) -> str:
-    """How far a job says it is."""
-    share = f" ({progress.done / progress.total:.0%})" if progress.total else ""
-    of = f" of {progress.total:,g}" if progress.total else ""
-    return f"{progress.done:,g}{of}{share} {progress.note}".rstrip()
-
-
-def _story(story: JobStory, now_ms: int) -> Iterator[RenderableType]:
-    from rich.text import Text
-
-    from oakum.cli import show
-
+def story_view(story: JobStory, now_ms: int) -> Iterator[RenderableType]:
+    """The whole story, a paragraph after the other."""
     job = story.job
     yield Text.assemble((show.clean(job.task), "bold"), "  ", (job.state, show.STATE_STYLES[job.state]))
     yield _facts(story, now_ms)
@@ -71,11 +42,14 @@ def _story(story: JobStory, now_ms: int) -> Iterator[RenderableType]:
         yield Text(show.clean(story.log.rstrip()))
 
 
+def progress_text(progress: ProgressRow) -> str:
+    """How far a job says it is."""
+    share = f" ({progress.done / progress.total:.0%})" if progress.total else ""
+    of = f" of {progress.total:,g}" if progress.total else ""
+    return f"{progress.done:,g}{of}{share} {progress.note}".rstrip()
+
+
 def _facts(story: JobStory, now_ms: int) -> RenderableType:
-    from rich.table import Table
-
-    from oakum.cli import show
-
     facts = Table.grid(padding=(0, 2, 0, 0))
     facts.add_column(style="bright_black", no_wrap=True)
     for name, value in _fact_lines(story, now_ms):
@@ -111,8 +85,6 @@ def _fact_lines(story: JobStory, now_ms: int) -> Iterator[tuple[str, str]]:
 
 
 def _call_lines(story: JobStory) -> Iterator[tuple[str, str]]:
-    from oakum.units import format_size
-
     if story.call is None:
         yield "arguments", f"{format_size(story.payload_bytes)}, hidden: --payload shows them"
         return
@@ -131,8 +103,6 @@ def _spent(job: JobRow) -> str:
 
 
 def _running(running: RunningRow) -> str:
-    from oakum.units import format_duration, format_size
-
     return (
         f"child {running.child_pid} of worker {running.worker_pid} on {running.host},"
         f" for {format_duration(running.running_us / 1e6)}, {format_size(running.measured)} taken"
@@ -141,15 +111,12 @@ def _running(running: RunningRow) -> str:
 
 
 def _start(start: StartRow) -> Iterator[RenderableType]:
-    from rich.text import Text
-
-    from oakum.cli import show
-
     at_ms = start.started_ms if start.started_ms is not None else start.ended_ms
     style = _OUTCOME_STYLES.get(start.outcome, "red")
     when = show.moment(at_ms).partition(" ")[2] if at_ms is not None else ""
     yield Text.assemble((f"start {start.number}", "bold"), f"  {when}  ", (start.outcome, style), _measured(start))
-    message = "" if start.outcome == "failed" and start.traceback else f"{start.type}: {start.message}".strip(": ")
+    told_below = start.outcome == "failed" and start.traceback  # whose last line is the message
+    message = "" if told_below else ": ".join(filter(None, (start.type, start.message)))
     caught = f"caught {_CAUGHT[start.caught_by]}" if start.caught_by else ""
     for text in (message, caught, start.traceback):
         if text:
@@ -158,8 +125,6 @@ def _start(start: StartRow) -> Iterator[RenderableType]:
 
 def _measured(start: StartRow) -> str:
     """What it took, as far as that is known."""
-    from oakum.units import format_duration, format_size
-
     words = f" after {format_duration(start.duration_us / 1e6)}" if start.duration_us is not None else ""
     if start.peak is not None and start.exact:
         words += f", peak {format_size(start.peak)}"
@@ -173,15 +138,10 @@ def _measured(start: StartRow) -> str:
 
 
 def _when(wall_ms: int, now_ms: int) -> str:
-    from oakum.cli import show
-    from oakum.units import format_duration
-
     away = (now_ms - wall_ms) / 1000
     relative = f"{format_duration(away)} ago" if away >= 0 else f"in {format_duration(-away)}"
     return f"{show.moment(wall_ms)}, {relative}"
 
 
 def _literal(value: Any) -> str:
-    import msgspec
-
     return msgspec.json.encode(value).decode()
