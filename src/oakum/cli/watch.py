@@ -18,6 +18,7 @@ class Action(NamedTuple):
 
 ACTIONS: Final = (
     Action("show", "oakum.cli.watch_show", "what the record has to say: findings, growth, reboots"),
+    Action("notify", "oakum.cli.watch_notify", "tell what is new or worse, once: a command, a webhook or mail"),
     Action("import", "oakum.cli.watch_import", "take over a log of ps listings, plain, gzip or from a pipe"),
     Action("export", "oakum.cli.watch_export", "write the figures as CSV, Parquet or Prometheus text"),
     Action("top", "oakum.cli.watch_top", "the processes of this host, live, those that grow first"),

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
+import subprocess
 import sys
+from typing import Final
 
 from oakum.units import parse_duration, parse_size
+
+_TELL_EVERY_S: Final = 900.0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -15,11 +21,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--archive", metavar="DIR", help="where to keep it (default: /var/lib/oakum/watch, for users ~/.local/state)"
     )
     parser.add_argument("--keep", default="64MiB", metavar="SIZE", help="the archive is never larger (default: 64MiB)")
+    parser.add_argument("--notify", action="append", default=[], metavar="TARGET", help="each 15 minutes tell what is "
+        "new or worse: cmd:COMMAND, https://HOST/PATH or mailto:NAME@HOST; may be given again")  # fmt: skip
+    parser.add_argument("--quiet", metavar="HH:MM-HH:MM", help="hold messages back in these hours")
+    parser.add_argument(
+        "--install", action="store_true", help="print a systemd unit with these settings; change nothing"
+    )
     parser.add_argument("--proc", default="/proc", metavar="DIR", help=argparse.SUPPRESS)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Records until it is told to stop."""
+    """Records until it is told to stop; with `--install` only prints the unit that would."""
+    if args.install:
+        return _print_unit(args)
     from oakum.clock import SystemClock
     from oakum.host.procfs import ProcFs
     from oakum.watch.archive import Archive
@@ -36,7 +50,48 @@ def run(args: argparse.Namespace) -> int:
     with Archive(args.archive or default_archive(), keep) as archive:
         recorder = Recorder(archive, probes, SystemClock(), procfs.boot_id(), every_s, _say)
         _say(f"a sample every {args.every}, in {archive.directory}, of at most {args.keep}")
-        recorder.run(lambda _time_s: None)
+        recorder.run(_Teller(archive.directory, args.notify, args.quiet) if args.notify else lambda _time_s: None)
+    return 0
+
+
+class _Teller:
+    """Called after each sample: now and then starts `oakum watch notify` beside the recorder, which stays small."""
+
+    def __init__(self, archive: str, targets: list[str], quiet: str | None) -> None:
+        from oakum.watch.notify import parse_quiet
+        from oakum.watch.notify_send import check_target
+
+        if quiet is not None:
+            parse_quiet(quiet)
+        words = [] if quiet is None else ["--quiet", quiet]
+        targets = [check_target(target) for target in targets]
+        self._command = [sys.executable, "-m", "oakum", "watch", "notify", "--archive", archive, *words, "--", *targets]
+        self._child: subprocess.Popen[bytes] | None = None
+        self._next_s = 0.0
+
+    def __call__(self, time_s: float) -> None:
+        running = self._child is not None and self._child.poll() is None
+        if not running and time_s >= self._next_s:
+            self._next_s = time_s + _TELL_EVERY_S
+            self._child = subprocess.Popen(self._command)
+
+
+def _print_unit(args: argparse.Namespace) -> int:
+    from oakum.watch.install import install_steps, unit_text
+
+    command = [
+        shutil.which("oakum") or os.path.abspath(sys.argv[0]),
+        "watch",
+        "--every",
+        args.every,
+        "--keep",
+        args.keep,
+    ]
+    for option, values in (("--archive", [args.archive]), ("--notify", args.notify), ("--quiet", [args.quiet])):
+        for value in values:
+            command += [] if value is None else [option, value]
+    print(unit_text(command, args.archive), end="")
+    print("\n".join(("To install it:", *install_steps())), file=sys.stderr)
     return 0
 
 

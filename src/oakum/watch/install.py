@@ -1,0 +1,53 @@
+"""The systemd unit of the recorder, as text: hardened, small, started with the host. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import Final
+
+_UNIT: Final = """\
+[Unit]
+Description=Oakum watch: every process of this host, in a few hundred kilobytes
+Documentation=man:proc(5)
+After=local-fs.target
+
+[Service]
+ExecStart={command}
+Restart=on-failure
+RestartSec=10s
+{place}
+Nice=10
+IOSchedulingClass=idle
+MemoryMax=256M
+TasksMax=32
+OOMScoreAdjust=-500
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=read-only
+PrivateTmp=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+RestrictRealtime=yes
+LockPersonality=yes
+UMask=0077
+
+[Install]
+WantedBy=multi-user.target
+"""
+UNIT_PATH: Final = "/etc/systemd/system/oakum-watch.service"
+
+
+def unit_text(command: Sequence[str], archive: str | None = None) -> str:
+    """The unit that runs `command`, whose first word is the absolute path of `oakum`; it may write to `archive`."""
+    place = "StateDirectory=oakum/watch\nStateDirectoryMode=0700" if archive is None else f"ReadWritePaths={archive}"
+    return _UNIT.format(command=shlex.join(command).replace("%", "%%"), place=place)
+
+
+def install_steps() -> list[str]:
+    """What to do with the unit, one command a line."""
+    return [
+        f"oakum watch --install > {UNIT_PATH}   # as root, with the same options",
+        "systemctl daemon-reload",
+        "systemctl enable --now oakum-watch",
+        "oakum watch show                       # a day later",
+    ]
