@@ -81,5 +81,4 @@ def _next(declared: Manifest) -> str:
     """What to do now."""
     if not declared.tasks:
         return "declare one: put @app.task above a function"
-    queues = ",".join(sorted({task.queue for task in declared.tasks}))
-    return f"run it: oakum worker {declared.app}" + (f" --queues {queues}" if queues != "default" else "")
+    return f"run it: oakum worker {declared.app}"

@@ -21,7 +21,7 @@ def add_room(parser: argparse.ArgumentParser) -> None:
         "--slots", type=int, metavar="N", help="children, and so jobs at a time (default: one a processor)"
     )
     parser.add_argument(
-        "--queues", default="default", metavar="A,B", help="queues, in the order of preference (default: default)"
+        "--queues", metavar="A,B", help="queues, in the order of preference (default: all that the tasks name)"
     )
 
 
@@ -43,8 +43,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.slots is not None and not 1 <= args.slots <= LARGEST_SLOTS:
         raise UsageError(f"--slots: {args.slots} is not between 1 and {LARGEST_SLOTS}")
-    queues = tuple(name.strip() for name in args.queues.split(",") if name.strip())
-    if not queues:
+    queues = None if args.queues is None else tuple(name.strip() for name in args.queues.split(",") if name.strip())
+    if queues == ():
         raise UsageError("--queues: names none; write it like --queues mail,default")
     memory = None if args.memory is None else parse_size(args.memory, name="--memory")
     grace_s = parse_duration(args.grace, name="--grace", zero=True)

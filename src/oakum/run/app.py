@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterable, Callable, Coroutine, Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol, Unpack, overload
+from typing import TYPE_CHECKING, Any, Protocol, Unpack, overload
 
 from oakum.clock import Clock, SystemClock
 from oakum.errors import EnqueueUnknown, NotEnqueued, UnknownTask, UsageError
@@ -20,6 +21,9 @@ from oakum.run.signature import MAX_PAYLOAD
 from oakum.run.task import P, R, Task
 from oakum.store.base import Store
 from oakum.units import Size, parse_size
+
+if TYPE_CHECKING:
+    from oakum.run.inline import Kit
 
 Middleware = Callable[[Context, Callable[[], Any]], Any]
 Hook = Callable[[], None]
@@ -163,6 +167,16 @@ class Oakum:
     def job(self, job_id: str) -> Job[Any]:
         """The handle of a stored job. Raises UsageError for what is no id."""
         return Job(self.desk, parse_id(job_id))
+
+    def testing(self, *, inline: bool = False) -> AbstractContextManager[Kit]:
+        """For tests: lends the application a store in memory and a clock that stands still, and runs jobs in this process.
+
+        `with app.testing() as kit:` jobs wait until `kit.drain()`, `kit.advance("5m")` or somebody's `job.wait()`; with
+        `inline` they run as soon as they are enqueued. Retries, delays, expiry and uniqueness are those of a worker.
+        """
+        from oakum.run.inline import testing
+
+        return testing(self, inline)
 
     def close(self) -> None:
         """Closes the store's files; the next use opens them again."""

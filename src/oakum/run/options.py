@@ -12,6 +12,7 @@ from oakum.errors import UsageError
 from oakum.model.job import DEFAULT_QUEUE, Overrides
 from oakum.model.retry import NEVER, RetryRule
 from oakum.model.task import DEFAULT_CRASH_BUDGET, DEFAULT_HEADROOM, DEFAULT_RESULT_TTL_S, DEFAULT_TIMEOUT_S, TaskSpec
+from oakum.run.signature import signature_of
 from oakum.units import Duration, Size, parse_duration, parse_size
 
 Unique = Literal["task", "args"]
@@ -137,7 +138,7 @@ def read_task(function: Callable[..., Any], default_name: str, options: TaskOpti
         result_ttl_s=parse_duration(options.get("result_ttl", DEFAULT_RESULT_TTL_S), name="result_ttl", zero=True),
         concurrency=concurrency if inspect.iscoroutinefunction(function) else 0,
         aliases=tuple(check_name(alias, "alias") for alias in options.get("aliases", ())),
-        signature=str(inspect.signature(function)),
+        signature=str(signature_of(function)),
     )
     return Declared(spec, exceptions, tuple(options.get("raises", ())), _milliseconds(options, "expires"))
 

@@ -31,7 +31,7 @@ class Arguments:
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        self.signature = inspect.signature(function)
+        self.signature = signature_of(function)
         self._name = getattr(function, "__qualname__", repr(function))
         parameters = list(self.signature.parameters.values())
         hints = _hints(function)
@@ -133,6 +133,14 @@ class Arguments:
         if match is None:
             return message
         return f"{self._names[int(match[1])]}: {message[: match.start()]}"
+
+
+def signature_of(function: Callable[..., Any]) -> inspect.Signature:
+    """A function's signature, its annotations resolved where they can be."""
+    try:
+        return inspect.signature(function, eval_str=True)
+    except (NameError, TypeError, AttributeError, SyntaxError):
+        return inspect.signature(function)
 
 
 def encode_result(value: Any, limit: int) -> bytes | None:

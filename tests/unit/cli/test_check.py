@@ -26,7 +26,7 @@ def test_tasks_are_listed_with_their_limits(here, app, oakum):
     assert "shop.mail(to: str) -> None" in said.out
     assert next(line for line in lines if "shop.mail" in line).split()[-4:] == ["mail", "learned", "none", "-"]
     assert "50.0 MiB to 200 MiB" in said.out
-    assert lines[-1] == f"run it: oakum worker {target} --queues default,mail"
+    assert lines[-1] == f"run it: oakum worker {target}"
     assert not (here / "work.db").exists()
 
 

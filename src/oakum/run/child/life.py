@@ -64,19 +64,20 @@ class Child:
     def turn(self) -> bool:
         """One message; false when it was the last."""
         packet = self._station.inbox.receive()
-        if not packet:
-            return False  # the supervisor is gone
-        message = wire.decode_to_child(packet)
-        if isinstance(message, wire.Hand):
-            task = self._station.app.tasks.get(message.task)
-            if task is not None and task.spec.is_async:
-                from oakum.run.child.loop import (
-                    session,  # brings asyncio, which a child without async tasks does without
-                )
-
-                return session(self._station, message, task)
-            self._run(message, task)
+        message: wire.ToChild | None = wire.decode_to_child(packet) if packet else wire.Stop()  # the supervisor is gone
+        while isinstance(message, wire.Hand):
+            message = self._take(message)
         return not isinstance(message, wire.Stop)
+
+    def _take(self, hand: wire.Hand) -> wire.ToChild | None:
+        """Runs a job; async ones with those that join them, and then the message that ended their loop comes next."""
+        task = self._station.app.tasks.get(hand.task)
+        if task is None or not task.spec.is_async:
+            self._run(hand, task)
+            return None
+        from oakum.run.child.loop import session  # brings asyncio, which a child without async tasks does without
+
+        return session(self._station, hand, task)
 
     def interrupted(self, _signum: int, _frame: FrameType | None) -> None:
         """The supervisor wants the running job to end. A signal that comes late finds another number and does nothing."""

@@ -14,11 +14,11 @@ from oakum.run.link import wire
 from oakum.run.link.page import CANCEL, TIMEOUT
 
 _TOGETHER: Final = Released("the jobs of its loop went over budget together", alone=True)
-LINGER_S: Final = 0.05  # how long a loop without jobs waits for the next before the child blocks on its inbox again
 
 
-def session(station: Station, first: wire.Hand, task: AnyTask) -> bool:
-    """Runs the first job and all that arrive while the loop is busy; false when a Stop was among them."""
+def session(station: Station, first: wire.Hand, task: AnyTask) -> wire.ToChild | None:
+    """Runs the first job, and those of the same task that arrive while the loop is busy; the message that was of another
+    kind and ended it, if any."""
     loop = _loop()
     return loop.run_until_complete(_Session(station, loop).serve(first, task))
 
@@ -38,47 +38,41 @@ class _Session:
         self._station, self._loop = station, loop
         self._jobs: dict[int, asyncio.Task[None]] = {}
         self._why: dict[int, int] = {}
-        self._goes_on = True
+        self._ended_by: wire.ToChild | None = None
         self._broken = False
-        self._free = asyncio.Event()
 
-    async def serve(self, first: wire.Hand, task: AnyTask) -> bool:
-        """Until no job runs and none comes."""
-        inbox = self._station.inbox
-        declined = self._station.gauge.arm(first.limit, first.headroom)
+    async def serve(self, first: wire.Hand, task: AnyTask) -> wire.ToChild | None:
+        """Until no job runs."""
+        station = self._station
+        declined = station.gauge.arm(first.limit, first.headroom)
         if declined:
-            self._station.send(wire.Declined(first.number, declined))
-            return True
-        self._station.page.start(first.number, time.monotonic_ns(), self._station.gauge.rest.resident)
-        self._begin(first, task)
-        self._loop.add_reader(inbox.fileno(), self._receive)
-        try:
-            while self._jobs:
-                await asyncio.wait(self._jobs.values())
-                if not self._jobs and self._goes_on:
-                    await asyncio.sleep(LINGER_S)
-        finally:
-            self._loop.remove_reader(inbox.fileno())
-            self._station.gauge.finish()
-        self._station.page.finish(self._station.page.started())
-        return self._goes_on
+            station.send(wire.Declined(first.number, declined))
+            return None
+        self._start(first, task)
+        self._loop.add_reader(station.inbox.fileno(), self._receive, first, task)
+        while self._jobs:
+            await asyncio.wait(self._jobs.values())
+        self._loop.remove_reader(station.inbox.fileno())
+        station.gauge.finish()
+        station.page.finish(station.page.started())
+        return self._ended_by
 
-    def _receive(self) -> None:
+    def _receive(self, first: wire.Hand, task: AnyTask) -> None:
+        """Another job of the same task under the same limit joins in; anything else has to wait until this loop is done."""
         packet = self._station.inbox.receive(wait=False)
         if packet is None:
             return
         message = wire.decode_to_child(packet) if packet else wire.Stop()
-        if isinstance(message, wire.Hand):
-            task = self._station.app.tasks[message.task]
-            self._station.page.start(message.number, time.monotonic_ns(), self._station.gauge.rest.resident)
-            self._begin(message, task)
+        if isinstance(message, wire.Hand) and (message.task, message.limit) == (first.task, first.limit):
+            self._start(message, task)
         elif isinstance(message, wire.Interrupt):
             self._interrupt(message.number, message.why)
         else:
-            self._goes_on = False
+            self._ended_by = message
             self._loop.remove_reader(self._station.inbox.fileno())
 
-    def _begin(self, hand: wire.Hand, task: AnyTask) -> None:
+    def _start(self, hand: wire.Hand, task: AnyTask) -> None:
+        self._station.page.start(hand.number, time.monotonic_ns(), self._station.gauge.rest.resident)
         job = self._loop.create_task(self._run(hand, task))
         self._jobs[hand.number] = job
         job.add_done_callback(lambda _: self._jobs.pop(hand.number, None))

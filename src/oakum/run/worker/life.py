@@ -19,6 +19,7 @@ from oakum.host.process import become_subreaper, set_name
 from oakum.model.ids import id_text
 from oakum.model.job import DEFAULT_QUEUE, Claimed
 from oakum.model.outcome import Released
+from oakum.model.task import Manifest
 from oakum.run.worker.crew import Crew
 from oakum.run.worker.fleet import Fleet
 from oakum.run.worker.health import Health
@@ -51,7 +52,7 @@ class Settings:
     target: str
     memory: int | None = None
     slots: int | None = None
-    queues: tuple[str, ...] = (DEFAULT_QUEUE,)
+    queues: tuple[str, ...] | None = None
     grace_s: float = 30.0
     overcommit: bool = False
     health_port: int | None = None
@@ -120,7 +121,8 @@ class Worker:
         fleet = Fleet(self._room, self._slots)
         echo = _echo if settings.echo else None
         self._crew = crew = Crew(fleet, self._poller, Herald(), self._groups)
-        supervisor = Supervisor(store, self._clock, crew, self._poller, ledger, settings.queues, echo)
+        queues = settings.queues if settings.queues is not None else queues_of(manifest)
+        supervisor = Supervisor(store, self._clock, crew, self._poller, ledger, queues, echo)
         self._supervisor, self._house = supervisor, House(supervisor, self._templates, ring3)
         crew.nursery = self._templates.current
         supervisor.measure()
@@ -268,6 +270,11 @@ class Worker:
         supervisor.close()
         self._poller.close()
         self._say(f"oakum worker: stopped after {supervisor.ended_jobs} jobs; nothing was left running")
+
+
+def queues_of(manifest: Manifest) -> tuple[str, ...]:
+    """All queues that an application's tasks name, the default one first: jobs may be sent there by name."""
+    return tuple(dict.fromkeys([DEFAULT_QUEUE, *sorted(spec.queue for spec in manifest.tasks)]))
 
 
 def _drain(wake: socket.socket) -> None:
