@@ -191,16 +191,15 @@ def _translated(path: str) -> Iterator[None]:
     except apsw.BusyError as error:
         raise StoreError(f"{path}: another program holds its lock; find it with `fuser {path}`") from error
     except apsw.IOError as error:
-        if (
-            getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_SHMSIZE
-        ):  # the memory that its processes share is a file, too
+        if getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_SHMSIZE:  # shared memory is a file, too
             raise _full(path) from error
         raise StoreError(f"{path}: the disk failed ({error})") from error
     except apsw.Error as error:
         raise StoreError(f"{path}: {type(error).__name__}: {error}") from error
     except OSError as error:
         raise StoreError(
-            f"{error.filename or path}: {error.strerror}; the store needs its file and the directory beside it"
+            f"{error.filename or path}: {error.strerror}; whoever uses the store must be able to write {path} and"
+            " the directory beside it"
         ) from error
 
 

@@ -69,8 +69,10 @@ _STEPS: Final = (_V1,)  # step n makes version n + 1 of version n; forward only
 
 def check(db: apsw.Connection, path: str) -> None:
     """Raises StoreTooNew for a file of a later version, NotAStore for a database that is somebody else's."""
-    owner, version = _pragma(db, "application_id"), _pragma(db, "user_version")
-    if owner != APPLICATION_ID and (owner or version or db.execute("SELECT 1 FROM sqlite_schema").fetchone()):
+    with db:  # one look at one state: another process may be making the file at this moment
+        owner, version = _pragma(db, "application_id"), _pragma(db, "user_version")
+        used = owner or version or db.execute("SELECT 1 FROM sqlite_schema").fetchone()
+    if owner != APPLICATION_ID and used:
         raise NotAStore(f"{path}: this is a database, but not one of Oakum's; give the store a file of its own")
     if version > VERSION:
         raise StoreTooNew(
