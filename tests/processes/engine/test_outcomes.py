@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from tests.support.workplace import Workplace, until
 
 from oakum import JobCancelled, JobExpired, JobFailed, JobQuarantined
-from tests.support.workplace import Workplace, until
 
 
 def test_values_pass_both_ways_by_their_annotations(place: Workplace) -> None:
