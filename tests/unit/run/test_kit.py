@@ -138,7 +138,7 @@ def test_what_cannot_be_stored_is_refused(app):
     with app.testing(), pytest.raises(PayloadError, match="cannot be stored"):
         take.enqueue(object())
     with small.testing():
-        with pytest.raises(PayloadError, match="more than 1.00 KiB"):
+        with pytest.raises(PayloadError, match=r"more than 1\.00 KiB"):
             grow.enqueue("x" * 2000)
         with pytest.raises(JobFailed, match="the result takes"):
             grow.enqueue("xx").wait()

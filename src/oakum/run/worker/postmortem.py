@@ -56,13 +56,11 @@ def _doom(held: InHand, verdict: Outcome | None) -> Outcome | None:
 
 
 def _began(kid: Kid) -> list[int]:
-    """The numbers of the jobs that were running when it ended."""
-    running = kid.page.running()
-    if running is None:
-        return []
+    """The numbers of the jobs that it had begun and not answered for, whether or not it came to their end."""
+    started = kid.page.started()
     if kid.plan is not None and kid.plan.shared:
-        return [number for number in kid.in_hand if number <= running[0]]
-    return [running[0]] if running[0] in kid.in_hand else []
+        return [number for number in kid.in_hand if number <= started]
+    return [started] if started in kid.in_hand else []
 
 
 def _usage(kid: Kid, held: InHand) -> Usage:
