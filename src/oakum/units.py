@@ -39,10 +39,10 @@ def parse_size(value: Size, *, name: str = "size") -> int:
     """
     if isinstance(value, str):
         match = _SIZE.fullmatch(value)
-        unit = _SIZE_UNITS.get(match[2].lower()) if match else None
-        number = round(float(match[1]) * unit) if match is not None and unit is not None else 0
+        unit = _SIZE_UNITS.get(match[2].lower(), 0) if match else 0
+        number = round(float(match[1]) * unit) if match else 0
     else:
-        number = value if isinstance(value, int) and not isinstance(value, bool) else 0
+        number = value if type(value) is int else 0
     if not 0 < number <= _LARGEST_BYTES:
         raise UsageError(f"{name}: {value!r} is not a size; write it like '512MiB', '1.5GiB' or a number of bytes")
     return number

@@ -155,6 +155,15 @@ def make(hierarchy: Hierarchy, name: str) -> Parent | None:
     return Parent(directory, hierarchy.version)
 
 
+def sweep(hierarchy: Hierarchy, prefix: str) -> None:
+    """Takes away the groups named `prefix` and a pid that processes which were killed have left behind, as far as they are empty."""
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(hierarchy.directory):
+            pid = entry.name.removeprefix(prefix)
+            if entry.name.startswith(prefix) and pid.isdigit() and not os.path.exists(f"/proc/{pid}"):
+                Parent(entry.path, hierarchy.version).remove()
+
+
 def _below(path: str, root: str) -> str:
     """A group's path as seen from a mount whose root is itself a group (containers)."""
     if root in ("", "/"):

@@ -37,6 +37,7 @@ from oakum.units import MIB, format_size
 SHARE_OF_LIMIT: Final = 0.8
 SMALLEST_JOB: Final = 8 * MIB
 TICK_S: Final = 1.0
+GROUP_PREFIX: Final = "oakum-"
 LAST_WORD_S: Final = 5.0  # for killed children to be reaped, and for stop hooks to run
 _STOP: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -154,7 +155,8 @@ class Worker:
         hierarchy = cgroup.find()
         if not self._settings.kernel_ring or hierarchy is None:
             return "off: not wanted" if hierarchy is not None else "off: this host has no memory controller"
-        self._groups = cgroup.make(hierarchy, f"oakum-{os.getpid()}")
+        cgroup.sweep(hierarchy, GROUP_PREFIX)
+        self._groups = cgroup.make(hierarchy, f"{GROUP_PREFIX}{os.getpid()}")
         if self._groups is None:
             return "off: this user may not make control groups (systemd: Delegate=memory)"
         return f"kernel: a control group for each child (v{hierarchy.version})"
