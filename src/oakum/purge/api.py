@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import fnmatch
 import os
 import re
@@ -56,6 +55,8 @@ def select(engine: Engine, what: Any, *, options: Options | None = None) -> Repo
 
 async def aselect(engine: AsyncEngine, what: Any, *, options: Options | None = None) -> Report:
     """`select` for an AsyncEngine. Cancelling it undoes the batch under way and keeps those before."""
+    import asyncio  # here and not above: the command line and most callers have no use for it
+
     from oakum.purge.orm.alchemy import AlchemyRows
 
     options = options or Options()

@@ -102,8 +102,7 @@ class _Purge:
         self._freed += batch.freed
         self._batches += 1
         self._longest = max(self._longest, batch.locked)
-        largest = self._options.largest_batch
-        size = next_size(self._size, batch.rows, batch.locked, self._max_lock, largest, batch.shuts_out)
+        size = next_size(self._size, batch.rows, batch.locked, self._max_lock, self._options.largest_batch)
         self._size = self._room(size)
         return pause_after(batch.locked, batch.shuts_out) if self._pause is None else self._pause
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-_AIM: Final = 0.4  # of the longest lock allowed: a batch that meets a slow disk may take more than twice as long
-_AIM_SHUT_OUT: Final = 0.25  # where every writer waits for the end of the batch, it is to come sooner
+_AIM: Final = 0.25  # of the longest lock allowed: a batch that meets a slow disk may take four times as long
 _PAUSE: Final = 0.02  # of the time that the last batch held its locks
 _PAUSE_SHUT_OUT: Final = (
     0.4  # those who were shut out look again only now and then: leave them time to find the door open
@@ -14,15 +13,14 @@ _FIRST_RETRY_SECONDS: Final = 0.05
 _LONGEST_RETRY_SECONDS: Final = 2.0
 
 
-def next_size(asked: int, rows: int, locked: float, max_lock: float, largest: int, shuts_out: bool) -> int:
+def next_size(asked: int, rows: int, locked: float, max_lock: float, largest: int) -> int:
     """Rows of the batch after one that was asked for `asked` rows and deleted `rows` of them in `locked` seconds.
 
-    It aims at 40 % of `max_lock` (25 % if that `shuts_out` every writer) at the measured rate, changes by a factor of 4
-    down or 2 up, and stays in 1..`largest`.
+    It aims at 25 % of `max_lock` at the measured rate, changes by a factor of 4 down or 2 up, and stays in 1..`largest`.
     """
     if rows == 0 or locked <= 0:
         return min(asked, largest)
-    fits = int(rows * (_AIM_SHUT_OUT if shuts_out else _AIM) * max_lock / locked)
+    fits = int(rows * _AIM * max_lock / locked)
     return min(max(fits, asked // 4, 1), asked * 2, largest)
 
 

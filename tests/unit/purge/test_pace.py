@@ -6,38 +6,34 @@ from oakum.purge.pace import next_size, pause_after, retry_delay
 
 
 def test_a_batch_that_was_quick_is_doubled():
-    assert next_size(1000, 1000, 0.001, 0.25, 20_000, shuts_out=True) == 2000
+    assert next_size(1000, 1000, 0.001, 0.25, 20_000) == 2000
 
 
 def test_a_batch_aims_at_a_quarter_of_the_longest_lock():
-    assert next_size(1000, 1000, 0.1, 0.25, 20_000, shuts_out=True) == 625
-
-
-def test_a_batch_that_shuts_nobody_out_may_take_longer():
-    assert next_size(1000, 1000, 0.1, 0.25, 20_000, shuts_out=False) == 1000
+    assert next_size(1000, 1000, 0.1, 0.25, 20_000) == 625
 
 
 def test_a_slow_batch_is_cut_to_a_quarter_at_most():
-    assert next_size(1000, 1000, 100.0, 0.25, 20_000, shuts_out=True) == 250
+    assert next_size(1000, 1000, 100.0, 0.25, 20_000) == 250
 
 
 def test_a_batch_of_one_row_stays_one_row_however_slow():
-    assert next_size(1, 1, 100.0, 0.25, 20_000, shuts_out=True) == 1
+    assert next_size(1, 1, 100.0, 0.25, 20_000) == 1
 
 
 def test_the_largest_batch_is_a_bound():
-    assert next_size(20_000, 20_000, 0.001, 0.25, 20_000, shuts_out=True) == 20_000
+    assert next_size(20_000, 20_000, 0.001, 0.25, 20_000) == 20_000
 
 
 def test_a_batch_that_deleted_nothing_says_nothing():
-    assert next_size(1000, 0, 5.0, 0.25, 20_000, shuts_out=True) == 1000
+    assert next_size(1000, 0, 5.0, 0.25, 20_000) == 1000
 
 
 @pytest.mark.parametrize("rows_per_second", [50, 3_000, 400_000])
 def test_locks_settle_below_the_limit_whatever_the_speed(rows_per_second):
     size = 1000
     for _ in range(12):
-        size = next_size(size, size, size / rows_per_second, 0.25, 1_000_000, shuts_out=True)
+        size = next_size(size, size, size / rows_per_second, 0.25, 1_000_000)
     assert 0.15 * 0.25 < size / rows_per_second <= 0.25 * 0.25
 
 
