@@ -12,9 +12,11 @@ import pytest
 
 from oakum.errors import NotAStore, StoreError, StoreTooNew
 from oakum.model.job import JobQuery, NewJob, State
-from oakum.model.outcome import Completed
+from oakum.model.outcome import Completed, Failed, Released
+from oakum.model.retry import RetryRule
+from oakum.model.task import TaskSpec
 from oakum.store.base import Instant, Want
-from oakum.store.sqlite import connection, read, schema
+from oakum.store.sqlite import claim, connection, read, schema, settle
 from oakum.store.sqlite.store import SqliteStore
 from oakum.testing.conformance.bench import Bench
 
@@ -200,6 +202,51 @@ def test_a_settled_job_takes_little_room(path, bench):
         bench.settle(worker, *(bench.judge(job, Completed()) for job in bench.claim(worker)))
     bench.close()
     assert os.stat(path).st_size / 10_000 < 180
+
+
+def test_a_pruned_job_leaves_nothing_behind(bench):
+    worker = bench.worker()
+    retrying = TaskSpec("t", retry=(RetryRule(1, delay_s=0),))
+    jobs = [NewJob(bench.id(), "t", b"p", unique=key, idempotency=key) for key in (b"k", None, None)]
+    bench.insert(*jobs)
+    done, asked, _ = bench.claim(worker)
+    bench.settle(worker, bench.judge(done, Failed("E"), retrying, b"a log"))
+    bench.settle(worker, bench.judge(bench.claim_one(worker), Completed(), retrying, b"more"))
+    bench.store.progress({asked.ref: b"half"}, worker)
+    bench.store.cancel([jobs[1].id, jobs[2].id], bench.now)
+    bench.settle(worker, *(bench.judge(job, Released()) for job in bench.store.held(worker, 9)))
+    bench.clock.advance(1e7)
+    assert bench.store.prune(bench.now) == 3
+    with bench.store._connection.read() as db:
+        for table in ("job", "start", "log", "progress", "mark", "ask"):
+            assert db.execute(f"SELECT count(*) FROM {table}").fetchall() == [(0,)], table
+        assert db.execute("SELECT value FROM total WHERE name = 'logs'").fetchall() == [(0,)]
+
+
+def test_logs_are_bounded_in_all_and_the_oldest_go_first(bench, monkeypatch):
+    monkeypatch.setattr(settle, "LOGS_KEPT_BYTES", 100_000)
+    jobs = bench.plain(300)
+    worker = bench.worker()
+    for start in range(3):
+        some = bench.claim(worker, limit=100)
+        bench.settle(worker, *(bench.judge(job, Completed(), log=b"%d" % start * 1000) for job in some))
+    stories = [bench.store.story(job.id) for job in jobs]
+    kept = [place for place, story in enumerate(stories) if story.log]
+    assert kept == list(range(200, 300))
+    with bench.store._connection.read() as db:
+        assert db.execute(
+            "SELECT value, (SELECT sum(length(text)) FROM log) FROM total WHERE name = 'logs'"
+        ).fetchall() == [(100_000, 100_000)]
+
+
+def test_an_expired_job_is_not_handed_out_even_when_there_are_too_many_to_end_at_once(bench, monkeypatch):
+    monkeypatch.setattr(claim, "PROMOTED_AT_ONCE", 2)
+    bench.insert(*(NewJob(bench.id(), "t", b"", expires_ms=bench.later(1)) for _ in range(5)))
+    good = NewJob(bench.id(), "t", b"")
+    bench.insert(good)
+    bench.clock.advance(2)
+    assert [job.id for job in bench.claim(bench.worker())] == [good.id]
+    assert bench.counts() == {State.AVAILABLE: 3, State.RUNNING: 1, State.EXPIRED: 2}
 
 
 def plans(bench: Bench, use) -> str:

@@ -150,7 +150,9 @@ class TestDamage:
             [[["t", [], ["n"], [["x", "gauge", 1]]], 0, 1, [], [[0]], [0], [2], [0, 1], [[5]]]],
             [],
         ]
-        (rows,) = unpack(lzma.compress(msgspec.msgpack.encode(part), lzma.FORMAT_RAW, filters=_filters()), Names()).tables
+        (rows,) = unpack(
+            lzma.compress(msgspec.msgpack.encode(part), lzma.FORMAT_RAW, filters=_filters()), Names()
+        ).tables
         with pytest.raises(BrokenBlock, match="1 figures of x for 2 samples"):
             rows.column("x")
 

@@ -30,7 +30,7 @@ class BellTower:
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
         self._fd = os.open(directory.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) if _SUPPORTED else -1
-        self._out = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) if _SUPPORTED else None
+        self._out = _socket() if _SUPPORTED else None
         self._seen_ns = -1
         self._names: dict[str, list[str]] = {}
         self._listeners: list[Listener] = []
@@ -43,7 +43,7 @@ class BellTower:
             self._look()
             for name in self._names.get(topic, ()):
                 if name != but:
-                    self._send(self._out, name)
+                    self._send(name)
 
     def listen(self, topic: Topic) -> Listener:
         """A new listener of a topic."""
@@ -56,7 +56,7 @@ class BellTower:
         """A socket of that name, None where nobody can listen."""
         if not _SUPPORTED:
             return None
-        bell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        bell = _socket()
         try:
             bell.bind(self._address(name))
             self._directory.share(name)
@@ -90,11 +90,17 @@ class BellTower:
         self._names = names
         self._seen_ns = changed if time.time_ns() - changed > _SETTLED_NS else -1
 
-    def _send(self, out: socket.socket, name: str) -> None:
+    def _send(self, name: str) -> None:
+        assert self._out is not None
         try:
-            out.sendto(b"", self._address(name))
+            self._out.sendto(b"", self._address(name))
         except BlockingIOError:
-            return
+            # Either this listener has been rung and did not look yet, or so many have not that what was sent to them
+            # fills this socket's own buffer: a new one tells.
+            self._out.close()
+            self._out = _socket()
+            with contextlib.suppress(BlockingIOError):
+                self._out.sendto(b"", self._address(name))
         except OSError as error:
             if error.errno in _GONE:  # its process died without taking it down
                 self._unlink(name)
@@ -105,6 +111,10 @@ class BellTower:
     def _unlink(self, name: str) -> None:
         with contextlib.suppress(OSError):
             os.unlink(name, dir_fd=self._fd)
+
+
+def _socket() -> socket.socket:
+    return socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
 
 
 class Listener:

@@ -65,6 +65,15 @@ def an_id_goes_in_once_even_when_it_has_ended(bench: Bench) -> None:
     assert bench.counts() == {State.COMPLETED: 1}
 
 
+def a_call_repeated_after_the_end_takes_no_key(bench: Bench) -> None:
+    job = NewJob(bench.id(), "t", b"", unique=b"k")
+    bench.insert(job)
+    bench.store.cancel([job.id], bench.now)
+    assert bench.insert(job) == []
+    assert bench.insert(NewJob(bench.id(), "t", b"", unique=b"k")) == []
+    assert bench.counts() == {State.CANCELLED: 1, State.AVAILABLE: 1}
+
+
 def old_and_new_ids_in_one_call(bench: Bench) -> None:
     old = bench.plain(3)
     new = [NewJob(bench.id(), "u", b""), NewJob(bench.id(), "u", b"", "other", run_at_ms=bench.later(5))]
@@ -145,9 +154,9 @@ def an_idempotency_key_is_kept_a_day_past_the_end(bench: Bench) -> None:
     bench.clock.advance(2 * DAY_S)
     assert bench.insert(second) == [Mark(0, first.id)]
     bench.end(worker, bench.claim_one(worker), Completed())
-    bench.clock.advance(DAY_S - 1)
+    bench.clock.advance(DAY_S - 0.001)
     assert bench.insert(second) == [Mark(0, first.id)]
-    bench.clock.advance(2)
+    bench.clock.advance(0.001)
     assert bench.insert(second) == []
 
 
