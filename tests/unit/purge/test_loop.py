@@ -1,5 +1,7 @@
 """The loop over batches: its limits, its patience, its report."""
 
+import mmap
+
 import pytest
 
 from oakum.errors import UsageError
@@ -83,7 +85,9 @@ def test_max_memory_ends_it(clock):
 
     class Hoarder(Pile):
         def delete(self, size):
-            hoard.append(bytearray(b"x") * (4 << 20))
+            fresh = mmap.mmap(-1, 4 << 20)  # not from the heap, whose free part would hide the growth
+            fresh[:: mmap.PAGESIZE] = b"x" * (len(fresh) // mmap.PAGESIZE)
+            hoard.append(fresh)
             return super().delete(size)
 
     report, _ = finish(Hoarder(10**9, clock), Options(clock=clock, max_memory="16MiB"))
