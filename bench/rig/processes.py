@@ -1,0 +1,44 @@
+"""What a process tree takes, seen from outside."""
+
+from __future__ import annotations
+
+import os
+
+from oakum.host.tree import descendants, proportional, resident
+
+_TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+
+
+def tree(pid: int) -> list[int]:
+    """A process and all below it."""
+    return [pid, *descendants(pid)]
+
+
+def pss(pids: list[int]) -> int:
+    """Proportional set size of all together, in bytes."""
+    return sum(proportional(pid) or 0 for pid in pids)
+
+
+def rss(pids: list[int]) -> int:
+    """Resident bytes of all together; pages that they share count several times."""
+    return sum(resident(pid) or 0 for pid in pids)
+
+
+def cpu_s(pid: int) -> float:
+    """Processor seconds of a process so far, with those of children that it has reaped."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return 0.0
+    return sum(map(int, fields[11:15])) * _TICK_S
+
+
+def side_threads_cpu_s(pid: int) -> float:
+    """Processor seconds of all threads of a process but its main one, to the nanosecond (schedstat)."""
+    total = 0.0
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        if thread != str(pid):
+            with open(f"/proc/{pid}/task/{thread}/schedstat") as file:
+                total += int(file.read().split()[0]) / 1e9
+    return total

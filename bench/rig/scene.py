@@ -1,0 +1,87 @@
+"""A store of its own on a real disk, and workers on it that are started, watched and stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+import tempfile
+import time
+from collections.abc import Iterator
+
+from bench.rig.tasks import application
+from bench.rig.worker import ROOT, Worker
+
+from oakum.model.job import State
+
+
+class Scene:
+    """One store, its application here, and what its tasks counted."""
+
+    def __init__(self, directory: str) -> None:
+        self.file = f"{directory}/work.db"
+        self.app = application(f"sqlite:///{self.file}")
+        self.filled = 0
+        self._hits = f"{directory}/hits"
+        os.mkdir(self._hits)
+        self.environment = os.environ | {
+            "BENCH_STORE": f"sqlite:///{self.file}",
+            "BENCH_HITS": self._hits,
+            "PYTHONPATH": ROOT,
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+
+    def fill(self, count: int) -> float:
+        """Enqueues no-ops in bulk; how many a second."""
+        noop = self.app.find_task("noop")
+        self.filled += count
+        began = time.perf_counter()
+        self.app.enqueue_many(noop.job() for _ in range(count))
+        return count / (time.perf_counter() - began)
+
+    @contextlib.contextmanager
+    def worker(self, *options: str, kernel_ring: bool = True) -> Iterator[Worker]:
+        """A worker with two children and a room of 1 GiB unless `options` say otherwise."""
+        worker = Worker(self, options, kernel_ring)
+        try:
+            yield worker
+        finally:
+            worker.stop()
+
+    def hits(self) -> int:
+        """How many jobs have run, by their own count."""
+        return sum(count for count, _, _ in self._rows())
+
+    def delays_ms(self) -> list[float]:
+        """The delays that `late` noted, in order of size."""
+        delays: list[float] = []
+        for name in os.listdir(self._hits):
+            if name.startswith("lat."):
+                with open(f"{self._hits}/{name}", "rb") as file:
+                    delays += [nanoseconds / 1e6 for (nanoseconds,) in struct.iter_unpack("<q", file.read())]
+        return sorted(delays)
+
+    def settled(self) -> int:
+        """How many jobs the store knows to have completed."""
+        return sum(count.jobs for count in self.app.desk.store.counts() if count.state is State.COMPLETED)
+
+    def _rows(self) -> list[tuple[int, int, int]]:
+        rows = []
+        for name in os.listdir(self._hits):
+            if name.startswith("hit."):
+                with open(f"{self._hits}/{name}", "rb") as file:
+                    data = file.read(24)
+                if len(data) == 24:
+                    rows.append(struct.unpack("<qqq", data))
+        return rows
+
+
+@contextlib.contextmanager
+def scene(directory: str | None = None) -> Iterator[Scene]:
+    """A scene in a new directory below `directory`, which is removed afterwards."""
+    with tempfile.TemporaryDirectory(prefix="oakum-bench-", dir=directory) as place:
+        made = Scene(place)
+        try:
+            yield made
+        finally:
+            made.app.close()

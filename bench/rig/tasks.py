@@ -1,0 +1,97 @@
+"""The application that is measured: tasks that count themselves, and one that takes all the memory it can get."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from bench.rig import hits
+
+from oakum import Oakum
+
+HOG_BUDGET = "300MiB"
+
+
+def noop() -> None:
+    hits.hit()
+
+
+def late(sent_ns: int) -> None:
+    hits.late(sent_ns)
+
+
+def spin(rounds: int) -> None:
+    """A fixed amount of work."""
+    for _ in range(rounds):
+        pass
+    hits.hit()
+
+
+def hog(kind: str, mib: int, lift_ring_1: bool) -> int:
+    """Takes `mib` MiB in one of several ways, keeps them for a moment, and answers how many it got."""
+    if lift_ring_1:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    TAKE[kind](mib)
+    hits.hit()
+    return mib
+
+
+def take_blocks(mib: int) -> None:
+    held = [b"\1" * (1 << 20) for _ in range(mib)]
+    time.sleep(0.2)
+    del held
+
+
+def take_at_once(mib: int) -> None:
+    held = bytearray(b"\1") * (mib << 20)
+    time.sleep(0.2)
+    del held
+
+
+def take_shared(mib: int) -> None:
+    import mmap
+
+    with mmap.mmap(-1, mib << 20) as shared:
+        for at in range(0, mib << 20, 1 << 20):
+            shared[at : at + (1 << 20)] = b"\1" * (1 << 20)
+        time.sleep(0.2)
+
+
+def take_numpy(mib: int) -> None:
+    import numpy
+
+    held = numpy.ones(mib << 17)
+    time.sleep(0.2)
+    del held
+
+
+def take_elsewhere(mib: int) -> None:
+    import subprocess
+    import sys
+
+    program = f"import time; held = [b'\\1' * (1 << 20) for _ in range({mib})]; time.sleep(0.2)"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+TAKE = {
+    "blocks": take_blocks,
+    "at once": take_at_once,
+    "shared": take_shared,
+    "numpy": take_numpy,
+    "elsewhere": take_elsewhere,
+}
+
+
+def application(url: str) -> Oakum:
+    """The same tasks on any store."""
+    app = Oakum(url)
+    app.task(name="noop")(noop)
+    app.task(name="late")(late)
+    app.task(name="spin", memory="50MiB")(spin)
+    app.task(name="hog", memory=HOG_BUDGET)(hog)
+    return app
+
+
+app = application(os.environ.get("BENCH_STORE", "sqlite:///unused.db"))
