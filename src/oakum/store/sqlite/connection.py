@@ -36,6 +36,7 @@ class Connection:
         self.path = os.path.abspath(path)
         self.directory = Directory(self.path)
         self.ballast = Ballast(self.directory)
+        self.sparing = False
         self._lock = threading.RLock()
         self._db: apsw.Connection | None = None
         self._pid = 0
@@ -89,7 +90,18 @@ class Connection:
         except apsw.IOError as error:
             raise Undecided(f"{self.path}: the disk failed in a commit ({error})") from error
 
-    def restart_log(self) -> None:
+    def spare(self) -> None:
+        """The disk is full: gives up the ballast, and from now on lets the log take no more room than it has to."""
+        self.ballast.give_up()
+        self.sparing = True
+        self._restart_log()
+
+    def recover(self) -> None:
+        """Goes on as ever, if there is room for the ballast again."""
+        self._restart_log()
+        self.sparing = not self.ballast.keep()
+
+    def _restart_log(self) -> None:
         """Moves the log into the file where it can, so that the next writes take its place on the disk instead of more."""
         with self._lock, _translated(self.path):
             db = self._ready()
@@ -131,6 +143,7 @@ class Connection:
                 self._db = self._open()
             except StoreFull:  # even an open file needs some room beside it
                 self.ballast.give_up()
+                self.sparing = True
                 self._db = self._open()
         elif self._pid != os.getpid():
             raise StoreError(

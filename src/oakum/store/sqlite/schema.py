@@ -93,13 +93,17 @@ def migrate(db: apsw.Connection, path: str) -> None:
     """Brings the file to the present version; the caller keeps other processes out. Raises what `check` does."""
     if db.execute("PRAGMA journal_mode = WAL").fetchall() != [("wal",)]:
         raise StoreError(f"{path}: this file system can't hold SQLite's write-ahead log; put the file on a local disk")
-    with db:
+    db.execute("BEGIN IMMEDIATE")
+    try:
         check(db, path)
-        version = _pragma(db, "user_version")
-        for step in _STEPS[version:]:
+        for step in _STEPS[_pragma(db, "user_version") :]:
             db.execute(step)
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         db.execute(f"PRAGMA user_version = {VERSION}")
+        db.execute("COMMIT")
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
 
 
 def _pragma(db: apsw.Connection, name: str) -> int:

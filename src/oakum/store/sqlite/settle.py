@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -47,20 +46,15 @@ def settle(db: apsw.Connection, names: Names, settlements: Sequence[Settlement],
     return late
 
 
-class _SomeLateError(Exception):
-    """Not every settlement found its job."""
-
-
 def _write(db: apsw.Connection, settlements: Sequence[Settlement], holder: int) -> list[int]:
     """Writes the next states; answers the places of those that came too late."""
-    with contextlib.suppress(_SomeLateError):
-        with db:  # a savepoint: nearly always nobody is late, and two statements do it
-            before = db.total_changes()
-            db.executemany(_END, [_end_row(each, holder) for each in settlements if each.ended_ms is not None])
-            db.executemany(_REQUEUE, [_requeue_row(each, holder) for each in settlements if each.ended_ms is None])
-            if db.total_changes() - before != len(settlements):
-                raise _SomeLateError
+    db.execute("SAVEPOINT batch")  # nearly always nobody is late, and two statements do it
+    before = db.total_changes()
+    db.executemany(_END, [_end_row(each, holder) for each in settlements if each.ended_ms is not None])
+    db.executemany(_REQUEUE, [_requeue_row(each, holder) for each in settlements if each.ended_ms is None])
+    if db.total_changes() - before == len(settlements):
         return []
+    db.execute("ROLLBACK TO batch")
     late: list[int] = []
     for place, each in enumerate(settlements):
         if each.ended_ms is not None:

@@ -213,12 +213,14 @@ class SqliteStore:
         """One transaction; on a full disk it may have the ballast, since it finishes something or frees some room."""
         try:
             with self._connection.write(sync) as db:
-                return work(db)
+                done = work(db)
         except StoreFull:
-            self._connection.ballast.give_up()
-        self._connection.restart_log()
-        with self._connection.write(sync) as db:
-            return work(db)
+            self._connection.spare()
+            with self._connection.write(sync) as db:
+                done = work(db)
+        if self._connection.sparing:
+            self._connection.recover()
+        return done
 
     def _ring(self, topic: Topic) -> None:
         with contextlib.suppress(StoreError):  # the change is made, and who was not told of it polls
