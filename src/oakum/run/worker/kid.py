@@ -116,12 +116,18 @@ class Kid:
         return given
 
     def take_back(self) -> list[Claimed]:
-        """The jobs that it has not looked at yet, in order; they are no longer its own."""
+        """The jobs that it has not looked at yet, in order; they are no longer its own. All else that it was told stands."""
         back: list[Claimed] = []
+        told: list[bytes] = []
         while packet := self._their_inbox.receive(wait=False):
             message = wire.decode_to_child(packet)
             if isinstance(message, wire.Hand):
                 back.append(self.in_hand.pop(message.number).job)
+            else:
+                told.append(packet)
+        for packet in told:
+            with contextlib.suppress(OSError):  # it has just died
+                self.inbox.send(packet, wait=False)
         return back
 
     def stop(self, why: str) -> None:
