@@ -22,7 +22,6 @@ SLEEPERS = {
     "demo/work.py": "the job that hangs, on purpose",
     "purge/loop.py": "the pause between two batches, in the caller's own thread",
     "purge/orm/alone.py": "flock has no time-out",
-    "store/sqlite/turnstile.py": "flock has no time-out",
 }
 
 # The rooms that decide. Everything they know is an argument, so that a test is a table of values.

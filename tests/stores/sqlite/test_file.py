@@ -151,7 +151,7 @@ def test_what_lies_beside_has_the_files_own_mode(path, mode, directory):
     beside = f"{path}-oakum"
     modes = {name: stat.S_IMODE(os.stat(os.path.join(beside, name)).st_mode) for name in os.listdir(beside)}
     assert stat.S_IMODE(os.stat(beside).st_mode) == directory
-    assert {name.partition(".")[0] for name in modes} == {"turn", "hold", "ballast", "work"}
+    assert {name.partition(".")[0] for name in modes} == {"turn", "hold", "left", "ballast", "work"}
     assert set(modes.values()) == {mode & 0o666}
     bell.close()
     store.close()

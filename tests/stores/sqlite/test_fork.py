@@ -134,7 +134,7 @@ SqliteStore(path).insert([new()], now())
 say("still rung", bell.wait(30))
 """
     )
-    assert said == ["own False", "child's True", "there 4", "still there 4", "still rung True"]
+    assert said == ["own False", "child's True", "there 5", "still there 5", "still rung True"]
 
 
 def test_a_fork_that_python_does_not_know_of_is_refused(outcome_of):

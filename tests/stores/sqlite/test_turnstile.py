@@ -111,3 +111,16 @@ def test_who_ends_inside_lets_others_in(start, directory):
     with turnstile:
         pass
     turnstile.close()
+
+
+def test_word_of_who_left_never_blocks_and_never_wakes_in_vain(directory):
+    turnstile, other = Turnstile(directory), Turnstile(directory, patience_s=0.2)
+    for _ in range(70_000):  # more than the pipe holds
+        turnstile.__enter__()
+        turnstile.__exit__(None, None, None)
+    with turnstile, pytest.raises(StoreError), other:
+        pass
+    with other:
+        pass
+    turnstile.close()
+    other.close()

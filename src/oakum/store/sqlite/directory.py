@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 
@@ -36,6 +37,13 @@ class Directory:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             self.share(name)
             return fd
+
+    def open_fifo(self, name: str) -> int:
+        """A descriptor, which never blocks, of both ends of a named pipe in it."""
+        with contextlib.suppress(FileExistsError):
+            os.mkfifo(self.file(name), 0o600)
+            self.share(name)
+        return os.open(self.file(name), os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
 
     def share(self, name: str) -> None:
         """Lets those use a file in it who may use the database."""

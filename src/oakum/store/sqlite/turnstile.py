@@ -6,8 +6,10 @@ Here whoever waits for `hold` keeps all others, a busy worker that comes back am
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+import select
 import time
 from types import TracebackType
 from typing import Final
@@ -16,8 +18,7 @@ from oakum.errors import StoreError
 from oakum.store.sqlite.directory import Directory
 
 PATIENCE_S: Final = 30.0
-_SHORTEST_NAP_S: Final = 20e-6
-_LONGEST_NAP_S: Final = 1e-3
+_LOOK_MS: Final = 50  # after a process that ended inside, and so could not say that it has left
 
 
 class Turnstile:
@@ -29,6 +30,7 @@ class Turnstile:
     def __init__(self, directory: Directory, patience_s: float = PATIENCE_S) -> None:
         self._where, self._patience_s = directory.path, patience_s
         self._turn, self._hold = directory.open("turn"), directory.open("hold")
+        self._left = directory.open_fifo("left")
 
     def __enter__(self) -> None:
         fcntl.flock(self._turn, fcntl.LOCK_EX)
@@ -39,16 +41,18 @@ class Turnstile:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         fcntl.flock(self._hold, fcntl.LOCK_UN)
+        with contextlib.suppress(BlockingIOError):  # it is full: whoever waits will wake in any case
+            os.write(self._left, b"\0")
 
     def close(self) -> None:
-        """Lets go of the lock files."""
-        os.close(self._turn)
-        os.close(self._hold)
+        """Lets go of the files."""
+        for fd in (self._turn, self._hold, self._left):
+            os.close(fd)
 
     def _wait(self) -> None:
-        # flock has no time-out, and a process that was stopped in a write would stop all others for good. Only the one
-        # at the head of the line naps here, so the naps cost nobody his turn.
-        nap, deadline = _SHORTEST_NAP_S, None
+        # flock has no time-out, and a process that was stopped inside would stop all others for good. So the one at the
+        # head of the line waits for word that somebody has left, and looks now and then.
+        deadline = None
         while True:
             try:
                 return fcntl.flock(self._hold, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -59,5 +63,8 @@ class Turnstile:
                     f"{self._where}: a process has been writing for {self._patience_s:g} s; find it with"
                     f" `fuser {self._where}/hold`: it may be stopped"
                 )
-            time.sleep(nap)
-            nap = min(2 * nap, _LONGEST_NAP_S)
+            poll = select.poll()
+            poll.register(self._left, select.POLLIN)
+            if poll.poll(_LOOK_MS):
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._left, 65536)
