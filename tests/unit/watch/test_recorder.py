@@ -169,7 +169,7 @@ def test_a_full_disk_costs_samples_but_not_the_recorder(
     monkeypatch.setattr(os, "write", full)
     recording.samples(30)
     assert refused
-    assert [line.partition(": ")[2] for line in recording.said] == [
+    assert [line.partition(": ")[2] for line in recording.said if "device" in line] == [
         "No space left on device; until it can be written, samples are in memory only"
     ]
     monkeypatch.setattr(os, "write", real)
