@@ -132,8 +132,8 @@ class Bell(Protocol):
 class Store(Protocol):
     """A place where jobs live. Times in milliseconds, sizes in bytes. Safe to use from several threads.
 
-    All verbs raise StoreError (or a subclass) when the store fails: then nothing was changed, unless it is
-    EnqueueUnknown. Any verb may be repeated: ids and fences make that safe.
+    All verbs raise StoreError (or a subclass) when the store fails. Then nothing was changed, or, where the disk or the
+    line failed in the commit itself, perhaps everything: any verb may be repeated, since ids and fences make that safe.
     """
 
     @property
@@ -194,7 +194,7 @@ class Store(Protocol):
     def prune(self, now: Instant, limit: int = 1000) -> int:
         """Deletes up to `limit` ended jobs past their retention, with all that belongs to them; how many.
 
-        On a full disk it first gives up room that the store has kept for this, and goes on in smaller steps.
+        On a full disk it may have the room that the store has kept for what must go on.
         """
 
     def prunable(self, now: Instant) -> int:

@@ -148,6 +148,34 @@ def test_two_unknown_ends_are_an_unknown_end(bench, commits, monkeypatch):
     assert bench.counts() == {State.AVAILABLE: 3}
 
 
+def test_an_unknown_end_followed_by_a_clear_failure_stays_unknown(bench, commits, monkeypatch):
+    failing_commits(bench.store._connection, monkeypatch, True)
+    keep, calls = bench.store._inserter._keep_room, []
+
+    def full_the_second_time(db):
+        calls.append(db)
+        if len(calls) > 1:
+            raise StoreFull("work.db: the disk is full")
+        keep(db)
+
+    monkeypatch.setattr(bench.store._inserter, "_keep_room", full_the_second_time)
+    with pytest.raises(EnqueueUnknown):
+        bench.plain(1)
+    assert len(calls) == 2
+    assert bench.counts() == {State.AVAILABLE: 2}
+
+
+def test_after_an_error_of_the_disk_the_file_is_opened_anew(bench):
+    bench.plain(1)
+    connection = bench.store._connection
+    before = connection._db
+    with pytest.raises(StoreError, match="the disk failed"), connection.write("FULL") as db:
+        db.execute("DELETE FROM job")
+        raise apsw.IOError("disk I/O error")
+    assert bench.counts() == {State.AVAILABLE: 1}
+    assert connection._db is not before
+
+
 def test_a_settle_of_unknown_end_can_be_repeated(bench, monkeypatch):
     bench.plain(1)
     worker = bench.worker()

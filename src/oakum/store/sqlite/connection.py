@@ -47,6 +47,9 @@ class Connection:
     @property
     def tower(self) -> BellTower:
         """The bells of this file."""
+        tower = self._tower
+        if tower is not None:  # without the lock: to ring after a commit is not to wait for the next one
+            return tower
         with self._lock, _translated(self.path):
             if self._tower is None:
                 self._ready()
@@ -79,8 +82,9 @@ class Connection:
                         self._commit(db)
                     finally:
                         if db.in_transaction:
-                            db.execute("ROLLBACK")
-            except Undecided:
+                            with contextlib.suppress(apsw.Error):
+                                db.execute("ROLLBACK")
+            except (Undecided, apsw.IOError):
                 self.rest()  # what this connection believes of the file is no longer to be trusted
                 raise
 

@@ -81,15 +81,9 @@ class Inserter:
 
     def _commit(self, tickets: list[_Ticket]) -> None:
         try:
-            try:
-                self._write(tickets)
-            except Undecided:
-                self._write(tickets)  # finds the jobs that are in: their ids tell
-        except Undecided as error:
-            for ticket in tickets:
-                text = id_text(ticket.jobs[0].id)
-                unknown = EnqueueUnknown(f"{error}; the job may be in: enqueue it again with the same id {text}", text)
-                ticket.fail(unknown, error)
+            self._write(tickets)
+        except Undecided:
+            self._resolve(tickets)
         except StoreError as error:
             for ticket in tickets:
                 ticket.fail(NotEnqueued(str(error)), error)
@@ -99,6 +93,16 @@ class Inserter:
             else:
                 for ticket in tickets:
                     self._commit([ticket])
+
+    def _resolve(self, tickets: list[_Ticket]) -> None:
+        """After a commit of unknown end: to write again finds the jobs that are in, since their ids tell."""
+        try:
+            self._write(tickets)
+        except StoreError as error:
+            for ticket in tickets:
+                text = id_text(ticket.jobs[0].id)
+                unknown = EnqueueUnknown(f"{error}; the job may be in: enqueue it again with the same id {text}", text)
+                ticket.fail(unknown, error)
 
     def _write(self, tickets: list[_Ticket]) -> None:
         self._names.make({name for ticket in tickets for job in ticket.jobs for name in (job.task, job.queue)})
