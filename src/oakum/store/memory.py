@@ -166,6 +166,9 @@ class MemoryStore:
     def settle(self, settlements: Sequence[Settlement], holder: int, now: Instant) -> Sequence[int]:
         with self._all():
             late = [place for place, each in enumerate(settlements) if not self._settle(each, holder, now.wall_ms)]
+            for place, each in enumerate(settlements):
+                for job in each.follow if place not in late else ():
+                    self._insert(job, now.wall_ms)
         self._ring("results")
         self._ring("work")
         return late
@@ -188,8 +191,6 @@ class MemoryStore:
             self._end(row, each.ended_ms, each.keep_until_ms)
         elif row.cancel_asked:
             self._end_waiting(row, NOT_AGAIN, now_ms)
-        for job in each.follow:
-            self._insert(job, now_ms)
         return True
 
     def cancel(self, ids: Sequence[bytes], now: Instant) -> Mapping[bytes, State]:

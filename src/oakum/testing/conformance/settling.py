@@ -194,6 +194,16 @@ def what_follows_minds_keys(bench: Bench) -> None:
     assert bench.state(free.id) is State.AVAILABLE
 
 
+def what_follows_may_have_a_key_that_the_batch_gives_back(bench: Bench) -> None:
+    bench.insert(NewJob(bench.id(), "t", b""), NewJob(bench.id(), "t", b"", unique=b"k"))
+    worker = bench.worker()
+    first, keyed = bench.claim(worker)
+    heir = NewJob(bench.id(), "other", b"", unique=b"k")
+    with_heir = replace(bench.judge(first, Completed()), follow=(heir,))
+    assert bench.settle(worker, with_heir, bench.judge(keyed, Completed())) == []
+    assert bench.state(heir.id) is State.AVAILABLE
+
+
 def progress_is_seen_while_a_start_lasts(bench: Bench) -> None:
     jobs = bench.plain(2)
     worker, other = bench.worker(), bench.worker()
