@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
@@ -12,6 +13,10 @@ from oakum.clock import FakeClock
 # The same examples on every run and every machine, and no directory of remembered ones.
 settings.register_profile("oakum", derandomize=True, database=None, deadline=None)
 settings.load_profile("oakum")
+
+# What runs the tests may have turned these off (nohup, a shell's background jobs), and programs started here would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture
