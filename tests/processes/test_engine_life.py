@@ -237,6 +237,52 @@ async def hold(mb: int) -> int:
     assert len(marks(shop)) > 4  # they did break it together
 
 
+def test_a_worker_that_stops_makes_no_children_of_a_template_that_comes_late(workshop) -> None:
+    shop = workshop("""
+if os.path.exists(os.path.join(HERE, "slow")):
+    mark("loading")
+    while not os.path.exists(os.path.join(HERE, "load")):
+        time.sleep(0.01)
+
+@app.on_child_start
+def starting():
+    mark("started")
+
+@app.on_child_stop
+def stopping():
+    mark("stopping")
+    while not os.path.exists(os.path.join(HERE, "leave")):
+        time.sleep(0.01)
+""")
+    worker = shop.worker()
+    shop.until(lambda: marks(shop) == ["started"] * 2)
+    (shop.path / "slow").touch()
+    worker.send_signal(signal.SIGHUP)
+    shop.until(lambda: "loading" in marks(shop))
+    worker.terminate()
+    shop.until(lambda: "stopping" in marks(shop))
+    (shop.path / "load").touch()
+    shop.until(lambda: "loaded the application anew" in shop.said())
+    (shop.path / "leave").touch()
+    assert worker.wait(WAIT) == 0
+    assert marks(shop).count("started") == 2
+
+
+def test_a_child_that_never_comes_up_does_not_keep_its_worker_from_stopping(workshop) -> None:
+    shop = workshop("""
+@app.on_child_start
+def starting():
+    mark("stuck")
+    signal.pause()
+""")
+    worker = shop.worker("--slots", "1")
+    shop.until(lambda: "stuck" in marks(shop))
+    (child,) = shop.tree(worker)["oakum-child"]
+    worker.terminate()
+    assert worker.wait(WAIT) == 0
+    shop.until(lambda: not os.path.exists(f"/proc/{child}"))
+
+
 def test_a_template_that_is_killed_is_replaced_and_its_children_live_on(workshop) -> None:
     shop = workshop()
     worker = shop.worker()

@@ -83,12 +83,15 @@ class Crew:
             self.replace(kid, why)
 
     def dismiss(self, patience: float) -> None:
-        """Ends all children in peace, so that their stop hooks run; kills those that take longer than `patience` seconds."""
-        self.nursery = None
+        """Ends all children in peace, so that their stop hooks run; kills those that take longer than `patience` seconds.
+
+        One that has not come up by then is not waited for: the kernel ends it with this process.
+        """
+        self.fleet.slots = 0  # so that nobody is missing, even when a template arrives that was still being loaded
         deadline = time.monotonic() + patience
         for kid in self.fleet.kids:
             kid.stop("the worker stopped")
-        while self.fleet.kids:
+        while any(kid.pid or time.monotonic() < deadline for kid in self.fleet.kids):
             if time.monotonic() > deadline:
                 self.kill(self.fleet.kids, None)
             self._poller.poll(0.1)
