@@ -75,7 +75,10 @@ class Workshop:
                 worker.send_signal(signal.SIGCONT)
                 worker.terminate()
         for worker in self._workers:
-            worker.wait(PATIENCE_S)
+            try:
+                worker.wait(PATIENCE_S)
+            finally:
+                worker.kill()  # one that will not stop must not outlive its test
         left = [pid for pid in self._pids if _is_ours(pid)]
         for pid in left:
             os.kill(pid, signal.SIGKILL)
