@@ -92,7 +92,7 @@ def test_max_memory_ends_it(clock):
 
     report, _ = finish(Hoarder(10**9, clock), Options(clock=clock, max_memory="16MiB"))
     assert report.ended == "max memory"
-    assert 3 <= len(hoard) <= 6
+    assert 3 <= len(hoard) <= 10  # four, and what the rest of this process gives back meanwhile
 
 
 def test_being_asked_to_stop_ends_it_after_the_batch_under_way(clock):
