@@ -101,6 +101,20 @@ say(jobs() - forks)
     assert said == ["180"]
 
 
+def test_a_child_does_not_insert_for_its_parents_threads(outcome_of):
+    said = outcome_of(
+        FORK
+        + """
+from oakum.store.sqlite.insert import _Ticket
+store.insert([new()], now())
+store._inserter._waiting.append(_Ticket([new()], now()))  # a thread that has just come
+join(fork(lambda: store.insert([new()], now())))
+say(jobs(), len(store._inserter._waiting))
+"""
+    )
+    assert said == ["2 1"]
+
+
 def test_threads_that_fork_at_the_same_time_take_turns(outcome_of):
     said = outcome_of(
         FORK

@@ -124,3 +124,17 @@ def test_word_of_who_left_never_blocks_and_never_wakes_in_vain(directory):
         pass
     turnstile.close()
     other.close()
+
+
+def test_an_idle_worker_does_not_queue_up_to_find_nothing(bench, path):
+    bench.plain(3, task="not mine")
+    bench.plain(3, queue="not mine")
+    bench.store.pause("paused", True)
+    bench.plain(3, queue="paused")
+    worker = bench.worker()
+    turnstile = Turnstile(Directory(path))
+    with turnstile:
+        assert bench.claim(worker, queues=("default", "paused")) == []
+        assert bench.store.promote(bench.now) == 0
+        assert bench.store.prune(bench.now) == 0
+    turnstile.close()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from oakum.errors import UsageError
 from oakum.model.job import JobQuery, NewJob, State
-from oakum.model.outcome import Completed
+from oakum.model.outcome import Completed, Released
 from oakum.model.stats import TaskStats
 from oakum.store.base import Page
 from oakum.testing.conformance.bench import Bench
@@ -110,6 +112,19 @@ def a_bell_rings_for_work(bench: Bench) -> None:
     bench.store.cancel([job.id], bench.now)
     assert bell.wait(PATIENCE_S)
     bell.close()
+    bell.close()
+
+
+def a_bell_rings_for_work_that_comes_back(bench: Bench) -> None:
+    bench.plain(1)
+    worker = bench.worker()
+    job = bench.claim_one(worker)
+    bell = bench.another().listen("work")
+    bench.end(worker, job, Released())
+    assert bell.wait(PATIENCE_S)
+    settlement = bench.judge(bench.claim_one(worker), Completed())
+    bench.settle(worker, replace(settlement, follow=(NewJob(bench.id(), "t", b""),)))
+    assert bell.wait(PATIENCE_S)
     bell.close()
 
 
