@@ -63,7 +63,34 @@ class EnqueueUnknown(StoreError):
 
 
 class QueueFull(NotEnqueued):
-    """The queue is at its bound and its policy is to refuse."""
+    """The queue is at its bound: the job is certainly not in the store.
+
+    Attributes: `queue`; `jobs` and `bytes` of payload that it holds, not counting ended ones; `max_jobs` and
+    `max_bytes`, its bounds, None where it has none; `on_full`, what it does there.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        queue: str,
+        jobs: int,
+        bytes: int,
+        max_jobs: int | None,
+        max_bytes: int | None,
+        on_full: str,
+    ) -> None:
+        super().__init__(message)
+        self.queue, self.jobs, self.bytes = queue, jobs, bytes
+        self.max_jobs, self.max_bytes, self.on_full = max_jobs, max_bytes, on_full
+
+
+class DuplicateJob(NotEnqueued):
+    """A job with the same unique key is there, and that key is to reject. Attributes: `job_id`, that job."""
+
+    def __init__(self, message: str, job_id: str) -> None:
+        super().__init__(message)
+        self.job_id = job_id
 
 
 class LeaseLost(OakumError):

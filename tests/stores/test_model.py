@@ -13,7 +13,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from msgspec.structs import replace
 
 from oakum.clock import FakeClock
-from oakum.model.job import Claimed, JobQuery, NewJob, Overrides, State
+from oakum.model.job import Claimed, JobQuery, NewJob, Overrides, State, Unique
 from oakum.model.lifecycle import settle
 from oakum.model.outcome import Completed, Failed, Lost, OverBudget, Released, Snoozed, Usage
 from oakum.model.retry import RetryRule
@@ -80,7 +80,7 @@ class Pair(RuleBasedStateMachine):
     def insert(self, task, queue, priority, run_at, expires, unique, idempotency, tags, count):
         jobs = [
             NewJob(
-                self.new_id(), task, b"p", queue, priority, self.at(run_at) or 0, self.at(expires), unique, idempotency,
+                self.new_id(), task, b"p", queue, priority, self.at(run_at) or 0, self.at(expires), unique and Unique(unique), idempotency,
                 Overrides(retries=1) if priority else None, tags,
             )
             for _ in range(count)
@@ -164,7 +164,7 @@ class Pair(RuleBasedStateMachine):
     def settle(self, batch, wrong_holder, follows):
         """Starts are settled in any order, too late, twice, and sometimes by the wrong worker."""
         worker = batch[0][0][0] + (1 if wrong_holder == 9 else 0)
-        self.settle_starts(batch, worker, (NewJob(self.new_id(), "a", b"f", unique=b"k"),) if follows else ())
+        self.settle_starts(batch, worker, (NewJob(self.new_id(), "a", b"f", unique=Unique(b"k")),) if follows else ())
 
     def settle_starts(self, batch, worker, follow):
         mine = [self.judge(memory, outcome, follow) for (_, memory, _), outcome in batch]

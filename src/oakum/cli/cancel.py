@@ -10,7 +10,7 @@ from typing import Final
 from oakum.cli import options, selection
 from oakum.errors import UsageError
 
-_STATES: Final = "available,scheduled,running"
+_STATES: Final = "available,scheduled,held,running"
 _EPILOG: Final = """\
 examples:
   oakum cancel 01k9q0c7n4e8s2v5x3m6t1b0za

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 DEFAULT_STORE: Final = "sqlite:///oakum.db"
 STATES: Final = (
-    "available", "scheduled", "running", "completed", "failed", "cancelled", "expired", "quarantined",
+    "available", "scheduled", "held", "running", "completed", "failed", "cancelled", "expired", "quarantined",
 )  # fmt: skip
 
 

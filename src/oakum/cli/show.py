@@ -18,6 +18,7 @@ UNKNOWN: Final = "-"
 STATE_STYLES: Final = {
     "available": "default",
     "scheduled": "blue",
+    "held": "blue",
     "running": "cyan",
     "completed": "green",
     "failed": "red",

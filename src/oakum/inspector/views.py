@@ -18,6 +18,7 @@ class Tally(Struct, frozen=True):
     available: int = 0
     running: int = 0
     scheduled: int = 0
+    held: int = 0
     completed: int = 0
     failed: int = 0
     cancelled: int = 0
@@ -26,8 +27,8 @@ class Tally(Struct, frozen=True):
 
     @property
     def waiting(self) -> int:
-        """Those that have not been started: available now or scheduled for later."""
-        return self.available + self.scheduled
+        """Those that have not been started: available now, scheduled for later, or held until their key is free."""
+        return self.available + self.scheduled + self.held
 
     @property
     def ended(self) -> int:

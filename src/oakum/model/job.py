@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -19,11 +19,12 @@ class State(IntEnum):
     AVAILABLE = 0
     RUNNING = 1
     SCHEDULED = 2
-    COMPLETED = 3
-    FAILED = 4
-    CANCELLED = 5
-    EXPIRED = 6
-    QUARANTINED = 7
+    HELD = 3  # its key is busy: out of the workers' sight until its turn comes
+    COMPLETED = 4
+    FAILED = 5
+    CANCELLED = 6
+    EXPIRED = 7
+    QUARANTINED = 8
 
     @property
     def terminal(self) -> bool:
@@ -36,7 +37,26 @@ class State(IntEnum):
         return self.name.lower()
 
 
-WAITING: Final = (State.AVAILABLE, State.SCHEDULED)
+WAITING: Final = (State.AVAILABLE, State.SCHEDULED, State.HELD)
+UNFINISHED: Final = (*WAITING, State.RUNNING)
+
+Conflict = Literal["keep", "replace", "reject", "debounce"]
+
+
+class Unique(Struct, frozen=True, array_like=True, gc=False):
+    """That a job is the only one of its key, among those in `states` that were inserted in the last `period_ms`.
+
+    Where such a job is there already, `conflict` says what becomes of a new one: `keep`: it is not stored, the old one
+    stands for it. `replace`: the same, but a waiting one takes its payload, priority, expiry, overrides and tags.
+    `reject`: DuplicateJob is raised. `debounce`: as `replace`, and a waiting one's start moves to the new one's
+    `run_at_ms`, but to no later than `latest_ms` after its own insertion. What has started is never replaced: it is kept.
+    """
+
+    key: bytes
+    conflict: Conflict = "keep"
+    states: tuple[State, ...] = UNFINISHED
+    period_ms: int | None = None
+    latest_ms: int | None = None
 
 
 class Overrides(Struct, frozen=True, array_like=True, gc=False):
@@ -53,7 +73,10 @@ class Overrides(Struct, frozen=True, array_like=True, gc=False):
 
 
 class NewJob(Struct, frozen=True, gc=False):
-    """A job on its way into the store. Times are wall milliseconds; `run_at_ms` 0 means now."""
+    """A job on its way into the store. Times are wall milliseconds; `run_at_ms` 0 means now.
+
+    Jobs of one queue with the same `key` run one at a time, or as many as the queue's rules say, in order.
+    """
 
     id: bytes
     task: str
@@ -62,11 +85,12 @@ class NewJob(Struct, frozen=True, gc=False):
     priority: int = 0
     run_at_ms: int = 0
     expires_ms: int | None = None
-    unique: bytes | None = None
+    unique: Unique | None = None
     idempotency: bytes | None = None
     overrides: Overrides | None = None
     tags: tuple[str, ...] = ()
     parent: bytes | None = None
+    key: str | None = None
 
 
 class Claimed(Struct, frozen=True, gc=False):
@@ -89,6 +113,7 @@ class Claimed(Struct, frozen=True, gc=False):
     suspect: bool = False
     overrides: Overrides | None = None
     tags: tuple[str, ...] = ()
+    key: str | None = None
 
 
 class JobView(Struct, frozen=True):
@@ -112,6 +137,7 @@ class JobView(Struct, frozen=True):
     tags: tuple[str, ...] = ()
     parent: bytes | None = None
     progress: bytes | None = None
+    key: str | None = None
 
 
 class JobQuery(Struct, frozen=True):

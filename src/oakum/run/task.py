@@ -7,6 +7,7 @@ from typing import Any, Final, Generic, ParamSpec, TypeVar, Unpack
 
 from oakum.errors import UsageError
 from oakum.model.job import NewJob
+from oakum.model.job import Unique as UniqueKey
 from oakum.run.desk import Desk
 from oakum.run.handle import Job
 from oakum.run.options import Call, CallOptions, Declared, Unique, digest, read_call
@@ -150,7 +151,7 @@ class Using(Generic[P, R]):
         return self._task.make(self._call, args, kwargs)
 
 
-def _unique_key(unique: Unique | None, task: str, payload: bytes) -> bytes | None:
+def _unique_key(unique: Unique | None, task: str, payload: bytes) -> UniqueKey | None:
     if unique is None:
         return None
-    return digest("unique", task.encode(), payload if unique == "args" else b"")
+    return UniqueKey(digest("unique", task.encode(), payload if unique == "args" else b""))

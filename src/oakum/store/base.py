@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple, Protocol
 from msgspec import Struct
 
 from oakum.clock import Clock
+from oakum.model.bounds import Ruled, RuleKind, Rules
 from oakum.model.job import Claimed, JobQuery, JobView, NewJob, State
 from oakum.model.lifecycle import Settlement
 from oakum.model.stats import TaskStats
@@ -66,8 +67,8 @@ class Want(Struct, frozen=True):
 class Mark(Struct, frozen=True):
     """A job already there: `place` in the inserted batch, and the `id` that holds its unique or idempotency key.
 
-    A unique key is held until its job has ended; an idempotency key for 24 hours more, even where the job itself is
-    no longer kept.
+    A unique key is held as `Unique` says, by a job that is kept; an idempotency key until 24 hours past its job's end,
+    even where the job itself is no longer kept.
     """
 
     place: int
@@ -102,15 +103,39 @@ class Story(Struct, frozen=True):
 
 
 class Count(Struct, frozen=True):
-    """How many jobs of one task in one queue are in one state."""
+    """How many jobs of one task in one queue are in one state, and the bytes of their payloads."""
 
     queue: str
     task: str
     state: State
     jobs: int
+    bytes: int = 0
 
 
-Topic = Literal["work", "results"]  # what a worker waits for: jobs and cancels; what a handle waits for: jobs that end
+class Flow(Struct, frozen=True):
+    """What has gone through: jobs of one task in one queue ever inserted and ever ended, pruned ones too, and the wall
+    milliseconds from which the oldest available one could have started, None where none is available."""
+
+    queue: str
+    task: str
+    arrived: int
+    ended: int
+    oldest_ms: int | None = None
+
+
+class Scheduled(Struct, frozen=True):
+    """A schedule as the store keeps it. `next_ms` is when the leader is to look at it, None for never (paused, over);
+    `version` counts its changes: the fence against two leaders. `spec` and `state` are `oakum.model.schedule`'s, encoded."""
+
+    name: str
+    version: int
+    next_ms: int | None
+    spec: bytes
+    state: bytes = b""
+
+
+Topic = Literal["work", "results", "room"]
+"""What a worker waits for: jobs and cancels. What a handle waits for: jobs that end. What a producer waits for: room."""
 
 
 class Bell(Protocol):
@@ -144,7 +169,13 @@ class Store(Protocol):
         """Puts jobs in, all or none. Jobs whose id is there already are passed over in silence (a repeated call);
         jobs whose unique or idempotency key is held by another are answered as marks and not inserted.
 
-        Raises NotEnqueued (caused by a StoreFull where there is no room) or EnqueueUnknown.
+        A queue at its bound: by its `on_full`, `block` and `reject` raise QueueFull with the figures (it is the caller who
+        blocks, by the bell of "room"); `drop_oldest` ends the oldest waiting jobs as expired, the reason in their
+        record, and raises QueueFull where those that run take all the room; `drop_newest` puts what is too much in as
+        expired at once. What was passed over or answered as a mark takes no room. A job with a key that is busy is held.
+
+        Raises QueueFull, DuplicateJob (a unique key that is to reject), NotEnqueued (caused by a StoreFull where there
+        is no room) or EnqueueUnknown.
         """
 
     def enrol(self, identity: Identity, lease_ms: int, now: Instant) -> int:
@@ -171,7 +202,14 @@ class Store(Protocol):
     def claim(self, want: Want, now: Instant) -> Sequence[Claimed]:
         """Takes available jobs by (priority, run_at, sequence) in each queue; the first that does not fit ends its
         queue's turn. Due scheduled jobs are promoted first and expired ones ended. Answers nothing to a fenced or
-        unknown holder. The ref of a job is never used again, even when the job is no longer kept."""
+        unknown holder. The ref of a job is never used again, even when the job is no longer kept.
+
+        No more are taken of a task or queue than its `limit` and `rate` leave; the rest of that task is passed over, the
+        other tasks of the queue are not. A million jobs so left do not slow a claim. A job with a key takes a place of
+        its key (`key_limit` in its queue) when it becomes available, and has it until it ends, retries and all; the next
+        one held takes it then, at the back of its priority, so that keys take turns. A job whose `key_rate` is spent goes
+        back to scheduled until it may start, and keeps its place.
+        """
 
     def settle(self, settlements: Sequence[Settlement], holder: int, now: Instant) -> Sequence[int]:
         """Writes next states and inserts what follows, each only if (ref, token, holder) still holds its job; answers
@@ -189,7 +227,8 @@ class Store(Protocol):
         """Makes due scheduled jobs available and ends expired waiting ones; how many changed, at most `limit`."""
 
     def next_due(self) -> int | None:
-        """Wall milliseconds at which the next scheduled job is due or the next waiting one expires, None for never."""
+        """Wall milliseconds at which the next scheduled job is due, the next waiting one expires or the next spent rate
+        that jobs wait for opens; None for never."""
 
     def prune(self, now: Instant, limit: int = 1000) -> int:
         """Deletes up to `limit` ended jobs past their retention, with all that belongs to them; how many.
@@ -199,6 +238,52 @@ class Store(Protocol):
 
     def prunable(self, now: Instant) -> int:
         """How many ended jobs are past their retention."""
+
+    def forget(self, ids: Sequence[bytes], now: Instant) -> int:
+        """Ends the retention of ended jobs, so that the next prune deletes them; how many were still to be kept."""
+
+    # -- bounds and limits ---------------------------------------------------------------------------------------------
+
+    def declare(self, kind: RuleKind, rules: Mapping[str, Rules]) -> None:
+        """Notes the rules that the code has for queues or tasks by name, or for the store (name ""). What an operator
+        said of one stays in force. Writes nothing where they are known already."""
+
+    def override(self, kind: RuleKind, name: str, rules: Rules | None) -> None:
+        """Puts an operator's rules in force instead of those declared; None gives back to the code. A bound below what
+        waits already only keeps more from coming in."""
+
+    def rules(self, kind: RuleKind) -> Mapping[str, Ruled]:
+        """All rules of a kind that are not without any bound."""
+
+    # -- schedules -----------------------------------------------------------------------------------------------------
+
+    def write_schedule(self, row: Scheduled, jobs: Sequence[NewJob], holder: int | None, now: Instant) -> bool:
+        """Writes a schedule, and inserts the jobs of its ticks in the same commit, if the one kept has version
+        `row.version - 1` (none is kept: 0) and `holder`, where one is given, is not fenced; whether it did.
+
+        This alone makes a tick come at most once, whoever believes to lead. Raises what `insert` does.
+        """
+
+    def schedules(self, *, due_ms: int | None = None, after: str = "", limit: int = 100) -> Sequence[Scheduled]:
+        """Schedules: by name from beyond `after`, or, with `due_ms`, those whose `next_ms` is not later, earliest first."""
+
+    def next_tick(self) -> int | None:
+        """The least `next_ms` of all schedules, None where none is to fire."""
+
+    def drop_schedule(self, name: str) -> bool:
+        """Forgets a schedule; whether it was there. The jobs it made stay."""
+
+    # -- what is known -------------------------------------------------------------------------------------------------
+
+    def memo(self, name: str) -> bytes | None:
+        """What `keep_memo` kept."""
+
+    def keep_memo(self, name: str, value: bytes) -> None:
+        """Keeps a small value (up to 256 KiB) under a name, in place of the one before. Losing the newest in a crash is
+        harmless."""
+
+    def flows(self) -> Sequence[Flow]:
+        """What has gone through, by queue and task. Costs the same however many jobs there are."""
 
     def progress(self, notes: Mapping[int, bytes], holder: int) -> None:
         """Leaves the latest progress of running jobs (ref to an opaque note). It is gone when the start has ended."""

@@ -122,7 +122,7 @@ class MemoryStore:
 
     def _insert(self, job: NewJob, now_ms: int) -> bytes:
         """The id of the job that is in: `job`'s own, or that of the holder of one of its keys."""
-        wanted = [(self._unique, job.unique), (self._idempotency, job.idempotency)]
+        wanted = [(self._unique, job.unique.key if job.unique else None), (self._idempotency, job.idempotency)]
         keys = [(table, key) for table, key in wanted if key is not None]
         for table, key in keys:
             found = table.get(key)
@@ -255,8 +255,8 @@ class MemoryStore:
 
     def _end(self, row: _Row, now_ms: int, keep_until_ms: int | None) -> None:
         row.ended_ms, row.keep_until_ms, row.cancel_asked = now_ms, keep_until_ms, False
-        if row.new.unique is not None and self._unique[row.new.unique].id == row.new.id:
-            del self._unique[row.new.unique]
+        if row.new.unique is not None and self._unique[row.new.unique.key].id == row.new.id:
+            del self._unique[row.new.unique.key]
         if row.new.idempotency is not None:
             self._idempotency[row.new.idempotency].until_ms = now_ms + KEYS_KEPT_MS
 
@@ -423,7 +423,7 @@ def _copy(job: NewJob, id: bytes) -> NewJob:
     """A fresh copy of an ended job."""
     return NewJob(
         id, job.task, job.payload, job.queue, job.priority,
-        unique=job.unique, overrides=job.overrides, tags=job.tags, parent=job.id,
+        unique=job.unique, overrides=job.overrides, tags=job.tags, parent=job.id, key=job.key,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import apsw
 import pytest
 
 from oakum.errors import NotAStore, StoreError, StoreTooNew
-from oakum.model.job import JobQuery, NewJob, State
+from oakum.model.job import JobQuery, NewJob, State, Unique
 from oakum.model.outcome import Completed, Failed, Released
 from oakum.model.retry import RetryRule
 from oakum.model.task import TaskSpec
@@ -207,7 +207,7 @@ def test_a_settled_job_takes_little_room(path, bench):
 def test_a_pruned_job_leaves_nothing_behind(bench):
     worker = bench.worker()
     retrying = TaskSpec("t", retry=(RetryRule(1, delay_s=0),))
-    jobs = [NewJob(bench.id(), "t", b"p", unique=key, idempotency=key) for key in (b"k", None, None)]
+    jobs = [NewJob(bench.id(), "t", b"p", unique=key and Unique(key), idempotency=key) for key in (b"k", None, None)]
     bench.insert(*jobs)
     done, asked, _ = bench.claim(worker)
     bench.settle(worker, bench.judge(done, Failed("E"), retrying, b"a log"))
@@ -267,7 +267,7 @@ def plans(bench: Bench, use) -> str:
 
 def test_no_verb_reads_all_jobs(bench):
     jobs = bench.plain(3)
-    bench.insert(NewJob(bench.id(), "t", b"", unique=b"k", idempotency=b"l", run_at_ms=bench.later(1)))
+    bench.insert(NewJob(bench.id(), "t", b"", unique=Unique(b"k"), idempotency=b"l", run_at_ms=bench.later(1)))
     worker = bench.worker()
     claimed = bench.claim(worker, limit=1)
 
@@ -286,7 +286,7 @@ def test_no_verb_reads_all_jobs(bench):
         store.story(jobs[0].id)
         store.retry({jobs[0].id: bench.id()}, now)
         store.jobs(JobQuery(states=(State.COMPLETED,), task="t", tag="x"))
-        store.insert([NewJob(bench.id(), "t", b"", unique=b"k", idempotency=b"m")], now)
+        store.insert([NewJob(bench.id(), "t", b"", unique=Unique(b"k"), idempotency=b"m")], now)
         store.discharge(worker)
         bench.clock.advance(1e7)
         store.claim(Want(worker, ("default",), {"t": 1}, 10, 1), bench.now)

@@ -9,7 +9,7 @@ import pytest
 
 from oakum.errors import EnqueueUnknown, NotEnqueued, StoreError, StoreFull
 from oakum.model.ids import id_text
-from oakum.model.job import NewJob, State
+from oakum.model.job import NewJob, State, Unique
 from oakum.model.outcome import Completed
 from oakum.store.base import Mark
 from oakum.store.sqlite.connection import Undecided
@@ -89,7 +89,7 @@ def test_callers_who_wait_share_a_commit(bench, commits):
 
 
 def test_each_caller_gets_his_own_marks(bench, commits):
-    keyed = [NewJob(bench.id(), "t", b"", unique=b"k") for _ in range(3)]
+    keyed = [NewJob(bench.id(), "t", b"", unique=Unique(b"k")) for _ in range(3)]
     batches = [plain(bench, 1), [keyed[0]], [*plain(bench, 1), keyed[1]], [keyed[2]]]
     callers = insert_together(bench, batches)
     assert [caller.marks for caller in callers] == [[], [], [Mark(1, keyed[0].id)], [Mark(0, keyed[0].id)]]
@@ -132,7 +132,7 @@ def failing_commits(connection, monkeypatch, *happened: bool):
 @pytest.mark.parametrize("happened", [True, False])
 def test_a_commit_of_unknown_end_is_asked_again(bench, commits, monkeypatch, happened):
     ends = failing_commits(bench.store._connection, monkeypatch, happened)
-    assert bench.insert(*plain(bench, 3), NewJob(bench.id(), "t", b"", unique=b"k")) == []
+    assert bench.insert(*plain(bench, 3), NewJob(bench.id(), "t", b"", unique=Unique(b"k"))) == []
     assert ends == []
     assert bench.counts() == {State.AVAILABLE: 5}
 

@@ -26,7 +26,7 @@ WHERE state = 0 AND queue = ? AND task = ? ORDER BY rank, run_at, seq LIMIT ?
 """
 _TAKE: Final = "UPDATE job SET state = 1, holder = ?, token = token + 1 WHERE seq = ?"
 _HELD: Final = f"SELECT {_COLUMNS} FROM job WHERE state = 1 AND holder = ? ORDER BY seq LIMIT ?"
-_EXPIRING: Final = "expires_at IS NOT NULL AND state IN (0, 2)"  # word for word as in the index
+_EXPIRING: Final = "expires_at IS NOT NULL AND state IN (0, 2, 3)"  # word for word as in the index
 _EXPIRED: Final = f"SELECT seq, queue, task, state FROM job WHERE expires_at <= ? AND {_EXPIRING} LIMIT ?"
 _PROMOTE: Final = """
 UPDATE job SET state = 0 WHERE seq IN (SELECT seq FROM job WHERE state = 2 AND run_at <= ? LIMIT ?) RETURNING queue, task

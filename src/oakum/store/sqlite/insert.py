@@ -167,7 +167,11 @@ def _row(seq: int, job: NewJob, task: int, queue: int, now_ms: int) -> _Row:
 
 def _insert_marked(db: apsw.Connection, job: NewJob, row: _Row, now_ms: int) -> bytes | None:
     """Inserts a job that wants keys of its own; answers the id of the job that has one of them already, if any."""
-    keys = [prefix + key for prefix, key in ((b"u", job.unique), (b"i", job.idempotency)) if key is not None]
+    keys = [
+        prefix + key
+        for prefix, key in ((b"u", job.unique.key if job.unique else None), (b"i", job.idempotency))
+        if key is not None
+    ]
     for key in keys:
         found = fetch_one(db, "SELECT id, until FROM mark WHERE key = ?", (key,))
         if found is not None and (found[1] is None or found[1] > now_ms):

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from oakum.model.job import NewJob, Overrides
+from oakum.model.job import NewJob, Overrides, Unique
 
 
 class Meta(Struct, frozen=True, array_like=True, gc=False):
@@ -16,7 +16,7 @@ class Meta(Struct, frozen=True, array_like=True, gc=False):
     overrides: Overrides | None = None
     tags: tuple[str, ...] = ()
     parent: bytes | None = None
-    unique: bytes | None = None
+    unique: Unique | None = None
 
 
 _NOTHING: Final = Meta()

@@ -10,7 +10,7 @@ from oakum.store.sqlite.connection import fetch_all, fetch_one
 from oakum.store.sqlite.settle import add_to_total, drop_logs
 from oakum.store.sqlite.tally import Tally
 
-_OVER: Final = "state > 2 AND keep_until <= ?"
+_OVER: Final = "state > 3 AND keep_until <= ?"
 _STALE_KEYS: Final = "until IS NOT NULL AND until <= ?"
 # The number of a pruned job is never given again: a late settle of it must find nothing.
 _REMEMBER_LAST: Final = """

@@ -34,14 +34,26 @@ CREATE TABLE job(
     meta BLOB,                      -- what few jobs have: see meta.py
     ended INTEGER,
     keep_until INTEGER,
-    record BLOB
+    record BLOB,
+    key TEXT,                       -- one at a time in its queue
+    placed INTEGER                  -- whether it has a place of its key; NULL without a key
 );
 CREATE UNIQUE INDEX job_id ON job(id);
 CREATE INDEX job_ready ON job(queue, task, rank, run_at) WHERE state = 0;
 CREATE INDEX job_running ON job(holder) WHERE state = 1;
 CREATE INDEX job_due ON job(run_at) WHERE state = 2;
-CREATE INDEX job_ended ON job(keep_until) WHERE state > 2;
-CREATE INDEX job_expiry ON job(expires_at) WHERE expires_at IS NOT NULL AND state IN (0, 2);
+CREATE INDEX job_ended ON job(keep_until) WHERE state > 3;
+CREATE INDEX job_expiry ON job(expires_at) WHERE expires_at IS NOT NULL AND state IN (0, 2, 3);
+CREATE INDEX job_held ON job(queue, key, rank, run_at) WHERE state = 3;
+CREATE TABLE line(queue INTEGER, key TEXT, placed INTEGER NOT NULL, arrival REAL NOT NULL DEFAULT 0, PRIMARY KEY(queue, key))
+    WITHOUT ROWID;                  -- a key in use: places taken, and the theoretical arrival time of its rate
+CREATE TABLE rule(kind TEXT, name INTEGER, declared BLOB, override BLOB, arrival REAL NOT NULL DEFAULT 0,
+    PRIMARY KEY(kind, name)) WITHOUT ROWID;
+CREATE TABLE schedule(name TEXT PRIMARY KEY, version INTEGER NOT NULL, next INTEGER, spec BLOB NOT NULL, state BLOB NOT NULL)
+    WITHOUT ROWID;
+CREATE INDEX schedule_next ON schedule(next) WHERE next IS NOT NULL;
+CREATE TABLE memo(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE gone(queue INTEGER, task INTEGER, jobs INTEGER NOT NULL, PRIMARY KEY(queue, task)) WITHOUT ROWID;  -- pruned
 CREATE TABLE mark(key BLOB PRIMARY KEY, seq INTEGER NOT NULL, id BLOB NOT NULL, until INTEGER) WITHOUT ROWID;
 CREATE INDEX mark_seq ON mark(seq);
 CREATE INDEX mark_until ON mark(until) WHERE until IS NOT NULL;
@@ -50,7 +62,8 @@ CREATE TABLE start(seq INTEGER, token INTEGER, ended INTEGER NOT NULL, record BL
 CREATE TABLE log(seq INTEGER, token INTEGER, text BLOB NOT NULL, PRIMARY KEY(seq, token)) WITHOUT ROWID;
 CREATE TABLE progress(seq INTEGER PRIMARY KEY, note BLOB NOT NULL);
 CREATE TABLE ask(seq INTEGER PRIMARY KEY, holder INTEGER NOT NULL);
-CREATE TABLE tally(queue INTEGER, task INTEGER, state INTEGER, jobs INTEGER NOT NULL, PRIMARY KEY(queue, task, state))
+CREATE TABLE tally(queue INTEGER, task INTEGER, state INTEGER, jobs INTEGER NOT NULL, bytes INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY(queue, task, state))
     WITHOUT ROWID;
 CREATE TABLE total(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;  -- 'logs': bytes; 'seq': pruned up to
 CREATE TABLE holder(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from oakum.model.job import NewJob, Overrides, State
+from oakum.model.job import NewJob, Overrides, State, Unique
 from oakum.model.outcome import Cancelled, Completed, Failed, Released
 from oakum.model.retry import RetryRule
 from oakum.model.task import TaskSpec
@@ -108,7 +108,7 @@ def an_ended_job_is_tried_again_as_a_copy(bench: Bench) -> None:
 
 
 def a_copy_has_its_unique_key_again_or_is_left_out(bench: Bench) -> None:
-    old, other = (NewJob(bench.id(), "t", b"", unique=b"k") for _ in range(2))
+    old, other = (NewJob(bench.id(), "t", b"", unique=Unique(b"k")) for _ in range(2))
     copy, too_much = bench.id(), bench.id()
     bench.insert(old)
     bench.store.cancel([old.id], bench.now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from oakum.model.job import NewJob, Overrides, State
+from oakum.model.job import NewJob, Overrides, State, Unique
 from oakum.model.outcome import Completed, Failed
 from oakum.model.retry import RetryRule
 from oakum.model.task import TaskSpec
@@ -28,7 +28,7 @@ def all_of_a_job_comes_back(bench: Bench) -> None:
         priority=-7,
         run_at_ms=bench.later(-5),
         expires_ms=bench.later(60),
-        unique=b"u",
+        unique=Unique(b"u"),
         idempotency=b"i",
         overrides=Overrides(timeout_s=1.5, memory=1 << 40, memory_max=1 << 41, retries=3, result_ttl_s=0.0),
         tags=("one", "zwei"),
@@ -66,11 +66,11 @@ def an_id_goes_in_once_even_when_it_has_ended(bench: Bench) -> None:
 
 
 def a_call_repeated_after_the_end_takes_no_key(bench: Bench) -> None:
-    job = NewJob(bench.id(), "t", b"", unique=b"k")
+    job = NewJob(bench.id(), "t", b"", unique=Unique(b"k"))
     bench.insert(job)
     bench.store.cancel([job.id], bench.now)
     assert bench.insert(job) == []
-    assert bench.insert(NewJob(bench.id(), "t", b"", unique=b"k")) == []
+    assert bench.insert(NewJob(bench.id(), "t", b"", unique=Unique(b"k"))) == []
     assert bench.counts() == {State.CANCELLED: 1, State.AVAILABLE: 1}
 
 
@@ -93,8 +93,8 @@ def a_job_for_later_is_scheduled(bench: Bench) -> None:
 
 
 def a_unique_key_lets_one_in_as_long_as_that_lives(bench: Bench) -> None:
-    first = NewJob(bench.id(), "t", b"", unique=b"k", run_at_ms=bench.later(10))
-    second = NewJob(bench.id(), "t", b"", unique=b"k")
+    first = NewJob(bench.id(), "t", b"", unique=Unique(b"k"), run_at_ms=bench.later(10))
+    second = NewJob(bench.id(), "t", b"", unique=Unique(b"k"))
     worker = bench.worker()
     bench.insert(first)
     assert bench.insert(second) == [Mark(0, first.id)]  # scheduled
@@ -110,41 +110,44 @@ def a_unique_key_lets_one_in_as_long_as_that_lives(bench: Bench) -> None:
 
 
 def a_unique_key_counts_within_a_call(bench: Bench) -> None:
-    first, second = (NewJob(bench.id(), "t", b"", unique=b"k") for _ in range(2))
+    first, second = (NewJob(bench.id(), "t", b"", unique=Unique(b"k")) for _ in range(2))
     plain = NewJob(bench.id(), "t", b"")
     assert bench.insert(plain, first, second) == [Mark(2, first.id)]
     assert bench.counts() == {State.AVAILABLE: 2}
 
 
 def a_repeated_call_is_no_stranger_to_its_own_keys(bench: Bench) -> None:
-    job = NewJob(bench.id(), "t", b"", unique=b"k", idempotency=b"k")
+    job = NewJob(bench.id(), "t", b"", unique=Unique(b"k"), idempotency=b"k")
     bench.insert(job)
     assert bench.insert(job) == []
     assert bench.counts() == {State.AVAILABLE: 1}
 
 
 def unique_and_idempotency_keys_are_two_kinds(bench: Bench) -> None:
-    assert bench.insert(NewJob(bench.id(), "t", b"", unique=b"k"), NewJob(bench.id(), "t", b"", idempotency=b"k")) == []
+    assert (
+        bench.insert(NewJob(bench.id(), "t", b"", unique=Unique(b"k")), NewJob(bench.id(), "t", b"", idempotency=b"k"))
+        == []
+    )
 
 
 def of_two_keys_the_unique_one_is_named(bench: Bench) -> None:
-    one, two = NewJob(bench.id(), "t", b"", unique=b"k"), NewJob(bench.id(), "t", b"", idempotency=b"k")
+    one, two = NewJob(bench.id(), "t", b"", unique=Unique(b"k")), NewJob(bench.id(), "t", b"", idempotency=b"k")
     bench.insert(one, two)
-    assert bench.insert(NewJob(bench.id(), "t", b"", unique=b"k", idempotency=b"k")) == [Mark(0, one.id)]
+    assert bench.insert(NewJob(bench.id(), "t", b"", unique=Unique(b"k"), idempotency=b"k")) == [Mark(0, one.id)]
 
 
 def a_cancelled_job_gives_its_unique_key_back(bench: Bench) -> None:
-    first, second = (NewJob(bench.id(), "t", b"", unique=b"k") for _ in range(2))
+    first, second = (NewJob(bench.id(), "t", b"", unique=Unique(b"k")) for _ in range(2))
     bench.insert(first)
     bench.store.cancel([first.id], bench.now)
     assert bench.insert(second) == []
 
 
 def an_expired_job_gives_its_unique_key_back(bench: Bench) -> None:
-    bench.insert(NewJob(bench.id(), "t", b"", unique=b"k", expires_ms=bench.later(1)))
+    bench.insert(NewJob(bench.id(), "t", b"", unique=Unique(b"k"), expires_ms=bench.later(1)))
     bench.clock.advance(2)
     assert bench.store.promote(bench.now) == 1
-    assert bench.insert(NewJob(bench.id(), "t", b"", unique=b"k")) == []
+    assert bench.insert(NewJob(bench.id(), "t", b"", unique=Unique(b"k"))) == []
 
 
 def an_idempotency_key_is_kept_a_day_past_the_end(bench: Bench) -> None:

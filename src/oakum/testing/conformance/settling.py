@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from oakum.model.job import NewJob, State
+from oakum.model.job import NewJob, State, Unique
 from oakum.model.lifecycle import STARTS_KEPT
 from oakum.model.outcome import Completed, Failed, Lost, OverBudget, Released, Snoozed, TimedOut, decode_record
 from oakum.model.retry import RetryRule
@@ -185,9 +185,9 @@ def what_follows_a_late_end_does_not_come_in(bench: Bench) -> None:
 
 def what_follows_minds_keys(bench: Bench) -> None:
     bench.plain(1)
-    bench.insert(NewJob(bench.id(), "other", b"", unique=b"k"))
+    bench.insert(NewJob(bench.id(), "other", b"", unique=Unique(b"k")))
     worker = bench.worker()
-    taken, free = (NewJob(bench.id(), "other", b"", unique=key) for key in (b"k", b"free"))
+    taken, free = (NewJob(bench.id(), "other", b"", unique=Unique(key)) for key in (b"k", b"free"))
     settlement = replace(bench.judge(bench.claim_one(worker), Completed()), follow=(taken, free))
     assert bench.settle(worker, settlement) == []
     assert bench.store.outcome(taken.id) is None
@@ -195,10 +195,10 @@ def what_follows_minds_keys(bench: Bench) -> None:
 
 
 def what_follows_may_have_a_key_that_the_batch_gives_back(bench: Bench) -> None:
-    bench.insert(NewJob(bench.id(), "t", b""), NewJob(bench.id(), "t", b"", unique=b"k"))
+    bench.insert(NewJob(bench.id(), "t", b""), NewJob(bench.id(), "t", b"", unique=Unique(b"k")))
     worker = bench.worker()
     first, keyed = bench.claim(worker)
-    heir = NewJob(bench.id(), "other", b"", unique=b"k")
+    heir = NewJob(bench.id(), "other", b"", unique=Unique(b"k"))
     with_heir = replace(bench.judge(first, Completed()), follow=(heir,))
     assert bench.settle(worker, with_heir, bench.judge(keyed, Completed())) == []
     assert bench.state(heir.id) is State.AVAILABLE
