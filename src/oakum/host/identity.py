@@ -35,11 +35,10 @@ def boot_id() -> str:
 
 
 def is_gone(process: Process, here: Process) -> bool | None:
-    """Whether a process has ended, as seen from `here`; None when it cannot be told from here (another host or namespace)."""
-    if process.host != here.host or not process.boot_id:
+    """Whether a process has ended, as seen from `here`; None when it cannot be told from here: on another host, in another
+    namespace, or under another boot id, which an earlier life of this host has as well as another host of its name."""
+    if process.host != here.host or process.boot_id != here.boot_id or not process.boot_id:
         return None
-    if process.boot_id != here.boot_id:
-        return True
     if process.pid_namespace != here.pid_namespace:
         return None
     return start_ticks(process.pid) != process.start

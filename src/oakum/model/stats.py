@@ -8,18 +8,22 @@ import msgspec
 
 from oakum.model.sketch import Sketch
 
-_Packed = tuple[int, int, int, int, tuple[int, int, dict[int, int]], tuple[int, int, dict[int, int]]]
+_Packed = tuple[int, int, int, int, int, tuple[int, int, dict[int, int]], tuple[int, int, dict[int, int]]]
 _DECODER: Final = msgspec.msgpack.Decoder(_Packed)
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
 
 class TaskStats:
-    """Runs, failures, durations (microseconds), memory peaks and what was retained (bytes) of one task."""
+    """Runs, failures, durations (microseconds), memory peaks and what was retained (bytes) of one task.
 
-    __slots__ = ("duration", "failures", "peak", "retained", "retained_runs", "runs")
+    `runs` and `busy_us`, the sum of the durations, only grow: rates are taken from them.
+    """
+
+    __slots__ = ("busy_us", "duration", "failures", "peak", "retained", "retained_runs", "runs")
 
     def __init__(self) -> None:
         self.runs = 0
+        self.busy_us = 0
         self.failures = 0
         self.retained = 0
         self.retained_runs = 0
@@ -29,6 +33,7 @@ class TaskStats:
     def merge(self, other: TaskStats) -> None:
         """Adds what `other` measured."""
         self.runs += other.runs
+        self.busy_us += other.busy_us
         self.failures += other.failures
         self.retained += other.retained
         self.retained_runs += other.retained_runs
@@ -43,13 +48,23 @@ class TaskStats:
     def encode(self) -> bytes:
         """As bytes, a few hundred of them."""
         return _ENCODER.encode(
-            (self.runs, self.failures, self.retained, self.retained_runs, self.duration.pack(), self.peak.pack())
+            (
+                self.runs,
+                self.busy_us,
+                self.failures,
+                self.retained,
+                self.retained_runs,
+                self.duration.pack(),
+                self.peak.pack(),
+            )  # fmt: skip
         )
 
     @classmethod
     def decode(cls, data: bytes) -> TaskStats:
         """What `encode` gave."""
         stats = cls()
-        stats.runs, stats.failures, stats.retained, stats.retained_runs, duration, peak = _DECODER.decode(data)
+        (
+            stats.runs, stats.busy_us, stats.failures, stats.retained, stats.retained_runs, duration, peak,
+        ) = _DECODER.decode(data)  # fmt: skip
         stats.duration, stats.peak = Sketch.unpack(duration), Sketch.unpack(peak)
         return stats

@@ -33,7 +33,7 @@ class House:
 
     def __init__(self, supervisor: Supervisor, templates: Templates, ring3: str) -> None:
         self._supervisor, self._templates, self._ring3 = supervisor, templates, ring3
-        self._recovery = Recovery(supervisor.store, supervisor.ledger.spec)
+        self._recovery = Recovery(supervisor.store, supervisor.ledger.spec, LEASE_MS)
         self._started_ms = supervisor.now().wall_ms
         self._next = self._next_pss = self._next_trim = 0.0
         self._heap = Heap()

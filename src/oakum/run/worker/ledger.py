@@ -121,6 +121,7 @@ class Ledger:
         stats.runs += 1
         stats.failures += type(outcome) is not Completed
         if usage is not None:
+            stats.busy_us += usage.duration_us
             stats.duration.add(usage.duration_us)
             stats.peak.add(usage.peak)
             if usage.retained is not None:

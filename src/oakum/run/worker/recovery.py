@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
 from oakum.host.identity import Process, is_gone, myself
 from oakum.model.lifecycle import settle
@@ -13,6 +13,15 @@ from oakum.model.task import TaskSpec
 from oakum.store.base import Holder, Identity, Instant, Store
 
 BATCH: Final = 500
+LOOKS: Final = 3  # sweeps that must have seen a lease unrenewed: one says little after this host slept
+
+
+class _Seen(NamedTuple):
+    """A lease as it was first seen, at which boot millisecond of this host, and in how many sweeps since."""
+
+    lease_ms: int
+    since_ms: int
+    looks: int
 
 
 def identity(process: Process) -> Identity:
@@ -21,41 +30,40 @@ def identity(process: Process) -> Identity:
 
 
 class Recovery:
-    """One worker's sweep over all others. `spec` answers a task's budgets by its name."""
+    """One worker's sweep over all others. `spec` answers a task's budgets by its name; `lease_ms` is how long they hold."""
 
-    def __init__(self, store: Store, spec: Callable[[str], TaskSpec]) -> None:
-        self._store, self._spec = store, spec
+    def __init__(self, store: Store, spec: Callable[[str], TaskSpec], lease_ms: int) -> None:
+        self._store, self._spec, self._lease_ms = store, spec, lease_ms
         self._here = myself()
-        self._expired: Mapping[int, int] = {}
+        self._seen: dict[int, _Seen] = {}
 
     def sweep(self, own: int, now: Instant) -> int:
         """Gives back the jobs of every holder but `own` that has ended or let its lease run out; how many there were.
 
-        A lease must have been seen expired by two sweeps in a row: after the host slept, everybody's has, and all of
-        them are about to renew.
+        A lease is written in its own host's boot time, which says nothing elsewhere. What tells everywhere is that it
+        stays as it is: one that this process has seen unrenewed for a whole lease, in several sweeps, has run out.
         """
-        expired: dict[int, int] = {}
+        seen: dict[int, _Seen] = {}
         jobs = 0
         for holder in self._store.holders():
             if holder.number == own:
                 continue
-            gone = self._gone(holder)
-            late = gone is not True and self._late(holder, now)
-            if late:
-                expired[holder.number] = holder.lease_until_ms
-            seen_before = self._expired.get(holder.number) == holder.lease_until_ms
-            if gone is True or holder.fenced or (late and seen_before):
+            look = seen[holder.number] = self._look(holder, now)
+            ran_out = look.looks >= LOOKS and now.boot_ms - look.since_ms > self._lease_ms
+            if holder.fenced or ran_out or self._gone(holder):
                 jobs += self._reclaim(holder, now)
-        self._expired = expired
+        self._seen = seen
         return jobs
+
+    def _look(self, holder: Holder, now: Instant) -> _Seen:
+        before = self._seen.get(holder.number)
+        if before is None or before.lease_ms != holder.lease_until_ms:
+            return _Seen(holder.lease_until_ms, now.boot_ms, 1)
+        return before._replace(looks=before.looks + 1)
 
     def _gone(self, holder: Holder) -> bool | None:
         who = holder.identity
         return is_gone(Process(who.host, who.boot_id, who.pid_namespace, who.pid, who.start_ticks), self._here)
-
-    def _late(self, holder: Holder, now: Instant) -> bool:
-        # A lease is written in its own host's boot time: on another host it says nothing, and its store's clock must.
-        return holder.identity.boot_id == self._here.boot_id and holder.lease_until_ms < now.boot_ms
 
     def _reclaim(self, holder: Holder, now: Instant) -> int:
         if not self._store.fence(holder.number, holder.lease_until_ms):
