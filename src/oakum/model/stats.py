@@ -47,24 +47,14 @@ class TaskStats:
 
     def encode(self) -> bytes:
         """As bytes, a few hundred of them."""
-        return _ENCODER.encode(
-            (
-                self.runs,
-                self.busy_us,
-                self.failures,
-                self.retained,
-                self.retained_runs,
-                self.duration.pack(),
-                self.peak.pack(),
-            )  # fmt: skip
-        )
+        counts = self.runs, self.busy_us, self.failures, self.retained, self.retained_runs
+        return _ENCODER.encode((*counts, self.duration.pack(), self.peak.pack()))
 
     @classmethod
     def decode(cls, data: bytes) -> TaskStats:
         """What `encode` gave."""
         stats = cls()
-        (
-            stats.runs, stats.busy_us, stats.failures, stats.retained, stats.retained_runs, duration, peak,
-        ) = _DECODER.decode(data)  # fmt: skip
+        *counts, duration, peak = _DECODER.decode(data)
+        stats.runs, stats.busy_us, stats.failures, stats.retained, stats.retained_runs = counts
         stats.duration, stats.peak = Sketch.unpack(duration), Sketch.unpack(peak)
         return stats

@@ -123,6 +123,14 @@ class Flow(Struct, frozen=True):
     oldest_ms: int | None = None
 
 
+class Space(Struct, frozen=True):
+    """The bytes that a store takes where it lives, and those that it can grow to (its bound, the disk's free room, the
+    server's memory), None where that is not known from here."""
+
+    used: int
+    limit: int | None = None
+
+
 class Scheduled(Struct, frozen=True):
     """A schedule as the store keeps it. `next_ms` is when the leader is to look at it, None for never (paused, over);
     `version` counts its changes: the fence against two leaders. `spec` and `state` are `oakum.model.schedule`'s, encoded."""
@@ -284,6 +292,9 @@ class Store(Protocol):
 
     def flows(self) -> Sequence[Flow]:
         """What has gone through, by queue and task. Costs the same however many jobs there are."""
+
+    def space(self) -> Space:
+        """The store's size and its bound. Cheap: it may be asked every few seconds."""
 
     def progress(self, notes: Mapping[int, bytes], holder: int) -> None:
         """Leaves the latest progress of running jobs (ref to an opaque note). It is gone when the start has ended."""

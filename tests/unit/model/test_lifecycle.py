@@ -184,6 +184,6 @@ def test_waiting_jobs_end_with_a_record_that_says_why() -> None:
 
 def test_states_are_stored_by_number() -> None:
     assert [state.label for state in State] == [
-        "available", "running", "scheduled", "completed", "failed", "cancelled", "expired", "quarantined",
+        "available", "running", "scheduled", "held", "completed", "failed", "cancelled", "expired", "quarantined",
     ]  # fmt: skip
-    assert [state.terminal for state in State] == [False] * 3 + [True] * 5
+    assert [state.terminal for state in State] == [False] * 4 + [True] * 5
