@@ -2,23 +2,16 @@
 
 A sample is raw: counts since the beginning. Rates are differences of two samples, made when somebody asks. What is
 kept is thinned with age, so that two days take no more than a few dozen kilobytes.
-
-The condition under which a queue does not grow for ever is that less work arrives than the slots can do: `lambda * E[S]
-< c`, for any distribution of arrivals and service times (Kleinrock, "Queueing Systems" I, 1975, section 2.1; `lambda *
-E[S]` is the offered load in erlangs). Close to it the wait grows as `1 / (1 - rho)` (Kingman 1961), so what is called
-safe here leaves a twentieth free.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
-BUSIEST_SAFE: Final = 0.95  # of the slots' time
 SAMPLE_EVERY_S: Final = 5.0
 MOST_FLOWS: Final = 60  # pairs of queue and task in a sample, the busiest ones
 ENOUGH_ENDS: Final = 20  # for a rate that is worth something
@@ -139,23 +132,6 @@ class History:
         """The oldest sample of the window, the last but one at least."""
         edge = self.samples[-1].at_ms - window_s * 1000
         return next((each for each in self.samples[:-1] if each.at_ms >= edge), self.samples[-2])
-
-
-def safe_interval_s(mean_s: float, slots: int, others: float, *, serial: bool) -> float | None:
-    """The smallest interval in seconds at which jobs of `mean_s` may come without end: `E[S] / (0.95 (c - a))`.
-
-    `slots` is c, `others` the offered load a of all other tasks on them in erlangs; `serial`: no two of these jobs run
-    side by side, so that more than one slot does not help. None where the others leave nothing.
-    """
-    free = slots - others
-    if free <= 0:
-        return None
-    return mean_s / (BUSIEST_SAFE * (min(1.0, free) if serial else free))
-
-
-def slots_needed(mean_s: float, interval_s: float, others: float) -> int:
-    """The fewest slots for jobs of `mean_s` every `interval_s` beside the others: `E[S] / (0.95 T) + a`, rounded up."""
-    return math.ceil(mean_s / (BUSIEST_SAFE * interval_s) + others - 1e-9)
 
 
 def full_in_s(used: float, bound: float, growth: float) -> float | None:
