@@ -15,18 +15,13 @@ class IdSource(threading.local):
     """
 
     def __init__(self) -> None:
-        self._ms, self._next, self._pid = -1, 0, 0
-
-    def take(self, count: int, wall_ms: int) -> int:
-        """The first of `count` consecutive ids, as an integer: id number `i` is `(first + i).to_bytes(16, "big")`."""
-        if wall_ms != self._ms or self._pid != os.getpid():
-            self._ms, self._pid = wall_ms, os.getpid()
-            # The top bit stays clear, so that counting up never carries into the time.
-            self._next = (wall_ms << 80) | (int.from_bytes(os.urandom(10), "big") >> 1)
-        first = self._next
-        self._next += count
-        return first
+        self._ms, self._last, self._pid = -1, 0, 0
 
     def new(self, wall_ms: int) -> bytes:
         """One id."""
-        return self.take(1, wall_ms).to_bytes(ID_BYTES, "big")
+        if wall_ms != self._ms or self._pid != os.getpid():
+            self._ms, self._pid = wall_ms, os.getpid()
+            # The top bit stays clear, so that counting up never carries into the time.
+            self._last = (wall_ms << 80) | (int.from_bytes(os.urandom(10), "big") >> 1)
+        self._last = last = self._last + 1
+        return last.to_bytes(ID_BYTES, "big")

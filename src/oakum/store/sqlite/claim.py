@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -65,15 +66,19 @@ def claim(db: apsw.Connection, names: Names, want: Want, now_ms: int) -> list[Cl
     taken: list[Claimed] = []
     room, left = want.room, want.limit
     for queue, weights in wanted(db, names, want):
+        started: Counter[int] = Counter()
         for line in _in_order(db, queue, weights, left):
-            if line[2] is not None and line[2] <= now_ms:
+            task, expires_at = line[5], line[2]
+            if expires_at is not None and expires_at <= now_ms:
                 continue
-            weight = weights[line[5]]
+            weight = weights[task]
             if weight > room or left == 0:
                 break
             room, left = room - weight, left - 1
             taken.append(_claimed(db, names, line[3:], 1))
-            tally.move(queue, line[5], State.AVAILABLE, State.RUNNING)
+            started[task] += 1
+        for task, jobs in started.items():
+            tally.move(queue, task, State.AVAILABLE, State.RUNNING, jobs)
     db.executemany(_TAKE, [(want.holder, job.ref) for job in taken])
     tally.save(db)
     return taken

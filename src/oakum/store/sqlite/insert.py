@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
+from operator import itemgetter
 from threading import Lock
 from typing import Final
 
@@ -26,6 +27,9 @@ VALUES(?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, ?, ?) ON CONFLICT(id) DO NOTHING
 _LAST: Final = """
 SELECT max(coalesce((SELECT max(seq) FROM job), 0), coalesce((SELECT value FROM total WHERE name = 'seq'), 0))
 """
+_AVAILABLE: Final = State.AVAILABLE
+_SCHEDULED: Final = State.SCHEDULED
+_QUEUE_TASK_STATE: Final = itemgetter(3, 2, 4)
 _Row = tuple[int, bytes, int, int, int, int, int, bytes, int | None, bytes | None]
 
 
@@ -132,7 +136,11 @@ def write_jobs(db: apsw.Connection, names: Names, jobs: Sequence[NewJob], now_ms
     number = names.number
     first = int(fetch_one(db, _LAST)[0]) + 1
     for place, job in enumerate(jobs):
-        row = _row(first + place, job, number(job.task), number(job.queue), now_ms)
+        state = _SCHEDULED if job.run_at_ms > now_ms else _AVAILABLE
+        row = (
+            first + place, job.id, number(job.task), number(job.queue), state, -job.priority, job.run_at_ms or now_ms,
+            job.payload, job.expires_ms, meta.pack(job),
+        )  # fmt: skip
         if job.unique is None and job.idempotency is None:
             rows.append(row)
             continue
@@ -145,24 +153,9 @@ def write_jobs(db: apsw.Connection, names: Names, jobs: Sequence[NewJob], now_ms
     db.executemany(_INSERT, rows)
     if db.total_changes() - before != len(rows):  # some were in: a call repeated after an unknown end, or a mix
         rows = [row for row in rows if fetch_one(db, "SELECT 1 FROM job WHERE seq = ?", row[:1])]
-    for row in rows:
-        tally.add(row[3], row[2], row[4], 1)
+    for (queue, task, state), count in Counter(map(_QUEUE_TASK_STATE, rows)).items():
+        tally.add(queue, task, state, count)
     return marks
-
-
-def _row(seq: int, job: NewJob, task: int, queue: int, now_ms: int) -> _Row:
-    return (
-        seq,
-        job.id,
-        task,
-        queue,
-        State.SCHEDULED if job.run_at_ms > now_ms else State.AVAILABLE,
-        -job.priority,
-        job.run_at_ms or now_ms,
-        job.payload,
-        job.expires_ms,
-        meta.pack(job),
-    )
 
 
 def _insert_marked(db: apsw.Connection, job: NewJob, row: _Row, now_ms: int) -> bytes | None:

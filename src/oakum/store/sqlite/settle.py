@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -35,8 +36,9 @@ def settle(db: apsw.Connection, names: Names, settlements: Sequence[Settlement],
         skipped = set(late)
         settlements = [each for place, each in enumerate(settlements) if place not in skipped]
     tally = Tally()
-    for each in settlements:
-        tally.move(names.number(each.queue), names.number(each.task), State.RUNNING, each.state)
+    moved = Counter((each.queue, each.task, each.state) for each in settlements)
+    for (queue, task, state), jobs in moved.items():
+        tally.move(names.number(queue), names.number(task), State.RUNNING, state, jobs)
     _keep_stories(db, settlements, now_ms)
     _clear(db, names, settlements, now_ms, tally)
     following = [job for each in settlements if each.follow for job in each.follow]
