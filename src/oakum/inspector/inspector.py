@@ -10,11 +10,12 @@ import msgspec
 from oakum.clock import Clock
 from oakum.errors import StoreError
 from oakum.host.identity import Process, is_gone, myself
+from oakum.inspector.dead import DeadGroup, fingerprint_of, group
 from oakum.inspector.overview import overview, tally_by, worker_row
 from oakum.inspector.story import job_row, job_story
 from oakum.inspector.views import JobPage, JobRow, JobStory, Overview, QueueRow, Tally, WorkerRow
 from oakum.model.ids import id_text
-from oakum.model.job import JobQuery, State
+from oakum.model.job import JobQuery, JobView, State
 from oakum.run.options import check_name
 from oakum.store.base import Instant, Store
 from oakum.store.ids import IdSource
@@ -81,11 +82,26 @@ class Inspector:
 
     def ids(self, query: JobQuery) -> Iterator[Sequence[bytes]]:
         """The ids of all jobs that `query` describes, whatever its limit, in batches for `cancel` and `retry`."""
+        for views in self._batches(query):
+            yield [view.id for view in views]
+
+    def dead(self, query: JobQuery) -> list[DeadGroup]:
+        """The failures that `query` describes, grouped by cause, the largest group first. Looks at each."""
+        return group(view for views in self._batches(query) for view in views)
+
+    def dead_ids(self, query: JobQuery, fingerprint: str) -> Iterator[Sequence[bytes]]:
+        """The ids of all failures of one cause, in batches. Looks at each that `query` describes."""
+        for views in self._batches(query):
+            ids = [view.id for view in views if fingerprint_of(view) == fingerprint]
+            if ids:
+                yield ids
+
+    def _batches(self, query: JobQuery) -> Iterator[Sequence[JobView]]:
         query = msgspec.structs.replace(query, limit=AT_ONCE)
         while True:
             page = self._store.jobs(query)
             if page.jobs:
-                yield [view.id for view in page.jobs]
+                yield page.jobs
             if page.before is None:
                 return
             query = msgspec.structs.replace(query, before=page.before)
@@ -100,6 +116,14 @@ class Inspector:
         """Inserts a fresh copy of each ended job; old id to new. See `oakum.store.base.Store.retry` for who is left out."""
         now = self._now()
         return self._store.retry({old: self._ids.new(now.wall_ms) for old in ids}, now)
+
+    def forget(self, ids: Sequence[bytes]) -> int:
+        """Lets ended jobs go before their time, and whatever else is past its own; how many of these were to be kept."""
+        now = self._now()
+        forgotten = self._store.forget(ids, now)
+        while self._store.prune(now, AT_ONCE) == AT_ONCE:
+            pass
+        return forgotten
 
     def pause(self, queue: str, paused: bool = True) -> QueueRow:
         """Stops the handing out of a queue's jobs, or begins again; the queue after it. Raises UsageError for an odd name."""
