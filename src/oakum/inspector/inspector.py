@@ -10,13 +10,16 @@ import msgspec
 from oakum.clock import Clock
 from oakum.errors import StoreError
 from oakum.host.identity import Process, is_gone, myself
+from oakum.inspector.capacity import Capacity, capacity
 from oakum.inspector.dead import DeadGroup, fingerprint_of, group
 from oakum.inspector.overview import overview, tally_by, worker_row
 from oakum.inspector.story import job_row, job_story
 from oakum.inspector.views import JobPage, JobRow, JobStory, Overview, QueueRow, Tally, WorkerRow
+from oakum.model.capacity import History
 from oakum.model.ids import id_text
 from oakum.model.job import JobQuery, JobView, State
 from oakum.run.options import check_name
+from oakum.run.worker.sampler import MEMO, crew_of
 from oakum.store.base import Instant, Store
 from oakum.store.ids import IdSource
 
@@ -42,6 +45,21 @@ class Inspector:
         store = self._store
         return overview(
             self._now().wall_ms, store.durability, self._workers(), store.counts(), store.stats(), store.paused()
+        )
+
+    def capacity(self) -> Capacity:
+        """What is asked of the workers and what they can do. Costs the same however many jobs there are."""
+        store = self._store
+        crews = [crew for holder in store.holders() if (crew := crew_of(holder)) is not None]
+        return capacity(
+            self._now().wall_ms,
+            History.decode(store.memo(MEMO)),
+            crews,
+            store.stats(),
+            store.flows(),
+            store.rules("queue"),
+            store.space(),
+            (),
         )
 
     def jobs(self, query: JobQuery) -> JobPage:
