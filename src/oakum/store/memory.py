@@ -20,7 +20,7 @@ from oakum.model.ids import id_wall_ms
 from oakum.model.job import WAITING, Claimed, JobQuery, JobView, NewJob, State
 from oakum.model.lifecycle import CANCELLED, EXPIRED, KEYS_KEPT_MS, NOT_AGAIN, STARTS_KEPT, Ending, Settlement
 from oakum.model.stats import TaskStats
-from oakum.store.base import Bell, Count, Holder, Identity, Instant, Mark, Page, Start, Story, Topic, Want
+from oakum.store.base import Bell, Count, Holder, Identity, Instant, Mark, Page, Scheduled, Start, Story, Topic, Want
 
 _NO_HOLDER: Final = 0
 
@@ -102,6 +102,7 @@ class MemoryStore:
         self._holders: dict[int, Holder] = {}
         self._stats: dict[str, TaskStats] = {}
         self._paused: set[str] = set()
+        self._schedules: dict[str, Scheduled] = {}
         self._bells: list[_Bell] = []
 
     @property
@@ -305,6 +306,35 @@ class MemoryStore:
 
     def _held_by(self, holder: int) -> list[_Row]:
         return [row for row in self._in(State.RUNNING) if row.holder == holder]
+
+    # -- schedules -----------------------------------------------------------------------------------------------------
+
+    def write_schedule(self, row: Scheduled, jobs: Sequence[NewJob], holder: int | None, now: Instant) -> bool:
+        with self._all():
+            kept = self._schedules.get(row.name)
+            leads = holder is None or (holder in self._holders and not self._holders[holder].fenced)
+            if not leads or row.version != (kept.version if kept is not None else 0) + 1:
+                return False
+            if jobs:
+                self.insert(jobs, now)
+            self._schedules[row.name] = row
+            return True
+
+    def schedules(self, *, due_ms: int | None = None, after: str = "", limit: int = 100) -> Sequence[Scheduled]:
+        with self._all():
+            rows = self._schedules.values()
+            if due_ms is None:
+                return sorted((row for row in rows if row.name > after), key=lambda row: row.name)[:limit]
+            due = [(row.next_ms, row.name) for row in rows if row.next_ms is not None and row.next_ms <= due_ms]
+            return [self._schedules[name] for _, name in sorted(due)[:limit]]
+
+    def next_tick(self) -> int | None:
+        with self._all():
+            return min((row.next_ms for row in self._schedules.values() if row.next_ms is not None), default=None)
+
+    def drop_schedule(self, name: str) -> bool:
+        with self._all():
+            return self._schedules.pop(name, None) is not None
 
     # -- what is known -------------------------------------------------------------------------------------------------
 

@@ -13,12 +13,13 @@ from oakum.errors import StoreError, StoreFull
 from oakum.model.job import Claimed, JobQuery, NewJob, State
 from oakum.model.lifecycle import Settlement
 from oakum.model.stats import TaskStats
-from oakum.store.base import Bell, Count, Holder, Identity, Instant, Mark, Page, Story, Topic, Want
-from oakum.store.sqlite import claim, fork, holders, prune, read, settle
+from oakum.store.base import Bell, Count, Holder, Identity, Instant, Mark, Page, Scheduled, Story, Topic, Want
+from oakum.store.sqlite import claim, fork, holders, prune, read, schedules, settle
 from oakum.store.sqlite.bell import Listener
 from oakum.store.sqlite.connection import Connection, Sync, fetch_all, fetch_one
-from oakum.store.sqlite.insert import Inserter
+from oakum.store.sqlite.insert import Inserter, write_jobs
 from oakum.store.sqlite.names import Names
+from oakum.store.sqlite.tally import Tally
 
 _IDS_AT_ONCE: Final = 1000
 
@@ -131,6 +132,34 @@ class SqliteStore:
     def cancelled(self, holder: int) -> Sequence[int]:
         with self._connection.read() as db:
             return [seq for (seq,) in db.execute("SELECT seq FROM ask WHERE holder = ?", (holder,))]
+
+    # -- schedules -----------------------------------------------------------------------------------------------------
+
+    def write_schedule(self, row: Scheduled, jobs: Sequence[NewJob], holder: int | None, now: Instant) -> bool:
+        self._names.make({name for job in jobs for name in (job.task, job.queue)})
+        with self._connection.write("FULL") as db:
+            written = schedules.write(db, row, holder)
+            if written and jobs:
+                tally = Tally()
+                write_jobs(db, self._names, jobs, now.wall_ms, tally)
+                tally.save(db)
+        if written and jobs:
+            self._ring("work")
+        return written
+
+    def schedules(self, *, due_ms: int | None = None, after: str = "", limit: int = 100) -> Sequence[Scheduled]:
+        with self._connection.read() as db:
+            if due_ms is not None:
+                return schedules.due(db, due_ms, limit)
+            return schedules.by_name(db, after, limit)
+
+    def next_tick(self) -> int | None:
+        with self._connection.read() as db:
+            return schedules.next_tick(db)
+
+    def drop_schedule(self, name: str) -> bool:
+        with self._connection.write("FULL") as db:
+            return schedules.drop(db, name)
 
     # -- what is known -------------------------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from typing import Final, NamedTuple
 
 from oakum.clock import FakeClock
 from oakum.store.base import Store
-from oakum.testing.conformance import claiming, ending, holding, inserting, settling, telling
+from oakum.testing.conformance import claiming, ending, holding, inserting, scheduling, settling, telling
 from oakum.testing.conformance.bench import Bench
 
 __all__ = ["CHECKS", "Check"]
@@ -55,6 +55,8 @@ def _checks(module: ModuleType) -> list[Check]:
 
 
 CHECKS: Final = tuple(
-    check for module in (inserting, claiming, settling, ending, holding, telling) for check in _checks(module)
+    check
+    for module in (inserting, claiming, settling, ending, holding, scheduling, telling)
+    for check in _checks(module)
 )
 """All checks, in the order of a job's life."""
