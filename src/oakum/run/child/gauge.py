@@ -35,6 +35,7 @@ class Gauge:
         self.rest = self._memory.read() if self._memory is not None else NOTHING
         self._birth = self.rest.resident
         self._fresh = True
+        self._low: int | None = None  # a glance at rest, since it was last read
         self._unread = 0
         self._free = self._heap.free()
 
@@ -55,6 +56,8 @@ class Gauge:
             self._limit.set(self.rest.data + max(0, limit - self._free) + headroom)
         self._fresh = False
         self._memory.reset_peak()
+        if self._low is None and self._memory.glances:
+            self._low = self._memory.glance()
         return ""
 
     def disarm(self) -> None:
@@ -79,11 +82,12 @@ class Gauge:
         if self._memory is None:
             return 0, None
         before = self.rest
-        glance = self._memory.glance()
         self._unread += 1
-        if glance is not None and glance - before.resident < SMALL and self._unread < READ_EVERY:
-            return max(0, glance - before.resident), None  # nothing can have been left behind either
-        self._unread = 0
+        if self._low is not None and self._unread < READ_EVERY:
+            rise = self._memory.glance() - self._low
+            if rise < SMALL:
+                return max(0, rise), None  # nothing to speak of can have been left behind either
+        self._unread, self._low = 0, None
         sizes = self._memory.read()
         peak = max(0, sizes.peak - before.resident)
         if sizes.resident - before.resident < RISE and sizes.data - before.data < RISE:

@@ -47,7 +47,6 @@ class House:
         """Once a second: sizes, strays, the host's memory; every other second the store."""
         supervisor = self._supervisor
         supervisor.measure()
-        supervisor.ledger.refresh()
         supervisor.host_short = _host_short()
         self._end_strays()
         if now >= self._next_trim and supervisor.quiet:

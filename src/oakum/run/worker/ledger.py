@@ -127,6 +127,8 @@ class Ledger:
             if usage.retained is not None:
                 stats.retained += usage.retained
                 stats.retained_runs += 1
+        if stats.runs & (stats.runs - 1) == 0:  # at 1, 2, 4, 8, ...: of a new task the first runs say most
+            self._plans.pop(task, None)
 
     def load(self, known: Mapping[str, TaskStats]) -> None:
         """Takes over what the store knows."""
@@ -139,11 +141,6 @@ class Ledger:
             fresh, self._fresh = self._fresh, {}
             store.observe(fresh)
             self.load(store.stats())
-
-    def refresh(self) -> None:
-        """Lets fresh measurements count from now on: a task's first runs say most of it."""
-        for task in self._fresh:
-            self._plans.pop(task, None)
 
     def _stats(self, task: str) -> TaskStats | None:
         known, fresh = self._known.get(task), self._fresh.get(task)
