@@ -1,0 +1,89 @@
+"""Lives of the engine by seed: whatever goes wrong around it, no job is lost, doubled or settled twice.
+
+A life that fails is lived again by its seed: pytest tests/faults/test_simulation.py -k "memory-1234". Thousands more are
+in `script/soak lives`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+
+import pytest
+from tests.faults.simulation import SPECS, Simulation
+
+from oakum.model.lifecycle import settle
+from oakum.model.outcome import Released
+from oakum.store.memory import MemoryStore
+from oakum.store.sqlite.store import SqliteStore
+
+STEPS = 250
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_a_life_in_memory(seed):
+    life = Simulation(seed, MemoryStore())
+    life.live(STEPS)
+    assert life.finish() == []
+
+
+@pytest.mark.parametrize("seed", range(1000, 1012))
+def test_a_life_in_sqlite(seed, tmp_path):
+    with contextlib.closing(SqliteStore(str(tmp_path / "work.db"))) as store:
+        life = Simulation(seed, store)
+        life.live(STEPS)
+        assert life.finish() == []
+
+
+def test_the_same_seed_is_the_same_life():
+    one, two = (Simulation(7, MemoryStore()) for _ in range(2))
+    for life in (one, two):
+        life.live(STEPS)
+        assert life.finish() == []
+    assert one.hits == two.hits
+    assert one.clock.wall() == two.clock.wall()
+
+
+def test_lives_are_hard():
+    """Each kind of trouble strikes in these lives, and more than once."""
+    hits = Counter[str]()
+    for seed in range(30):
+        life = Simulation(seed, MemoryStore())
+        life.live(STEPS)
+        hits += life.hits
+    wanted = {
+        "asked again", "cancelled", "retried", "late", "lease lost", "recovered", "clock set",
+        "crashed with jobs in hand", "stalled with jobs in hand",
+    }  # fmt: skip
+    assert {what for what in wanted if hits[what] < 5} == set()
+
+
+class Forgetful(MemoryStore):
+    """A store that settles what is late."""
+
+    def settle(self, settlements, holder, now):
+        super().settle(settlements, holder, now)
+        return []
+
+
+class Lenient(MemoryStore):
+    """A store that hands jobs out again to whoever asks, while they run."""
+
+    def claim(self, want, now):
+        for holder in self.holders():
+            if holder.number != want.holder:
+                held = self.held(holder.number, 1)
+                released = [settle(job, Released(), None, SPECS[job.task], now.wall_ms, 0.5) for job in held]
+                super().settle(released, holder.number, now)
+        return super().claim(want, now)
+
+
+@pytest.mark.parametrize("broken", [Forgetful, Lenient])
+def test_a_broken_store_is_found_out(broken):
+    found = []
+    for seed in range(30):
+        life = Simulation(seed, broken())
+        with contextlib.suppress(AssertionError):
+            life.live(STEPS)
+            found += life.finish()
+    assert found
