@@ -30,12 +30,17 @@ def identity(process: Process) -> Identity:
 
 
 class Recovery:
-    """One worker's sweep over all others. `spec` answers a task's budgets by its name; `lease_ms` is how long they hold."""
+    """One worker's sweep over all others. `spec` answers a task's budgets by its name; `lease_ms` is how long they hold.
+
+    `leads`: by the last sweep this worker is the eldest. It does what one of them should do for all; two may believe it
+    of themselves for a moment, so nothing may be wrong if both do it.
+    """
 
     def __init__(self, store: Store, spec: Callable[[str], TaskSpec], lease_ms: int) -> None:
         self._store, self._spec, self._lease_ms = store, spec, lease_ms
         self._here = myself()
         self._seen: dict[int, _Seen] = {}
+        self.leads = False
 
     def sweep(self, own: int, now: Instant) -> int:
         """Gives back the jobs of every holder but `own` that has ended or let its lease run out; how many there were.
@@ -45,7 +50,9 @@ class Recovery:
         """
         seen: dict[int, _Seen] = {}
         jobs = 0
-        for holder in self._store.holders():
+        holders = self._store.holders()
+        self.leads = own == min((holder.number for holder in holders if not holder.fenced), default=own)
+        for holder in holders:
             if holder.number == own:
                 continue
             look = seen[holder.number] = self._look(holder, now)

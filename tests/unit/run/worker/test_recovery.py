@@ -104,3 +104,17 @@ def test_its_own_jobs_are_never_taken(scene):
     scene.store.insert([NewJob(IdSource().new(scene.now.wall_ms), "t", b"")], scene.now)
     assert len(scene.store.claim(Want(scene.own, ("default",), {"t": 1}, 1, 1), scene.now)) == 1
     assert scene.sweep(times=30) == 0
+
+
+def test_the_eldest_that_is_not_fenced_leads(scene):
+    elder = scene.own
+    younger = scene.store.enrol(ELSEWHERE, LEASE_MS, scene.now)
+    recovery = Recovery(scene.store, TaskSpec, LEASE_MS)
+    recovery.sweep(younger, scene.now)
+    assert not recovery.leads
+    scene.sweep()
+    assert scene.recovery.leads
+    (lease,) = [each.lease_until_ms for each in scene.store.holders() if each.number == elder]
+    assert scene.store.fence(elder, lease)
+    recovery.sweep(younger, scene.now)
+    assert recovery.leads
