@@ -115,7 +115,7 @@ class Call:
 def read_task(function: Callable[..., Any], default_name: str, options: TaskOptions) -> Declared:
     """Reads the options of `Oakum.task`. Raises UsageError with the one that is wrong."""
     name = check_name(options.get("name", default_name), "task name")
-    _check_known(options, TaskOptions, f"task {name}")
+    check_known(options, TaskOptions, f"task {name}")
     exceptions, rules = _read_retries(options.get("retries", 0))
     memory, memory_max = _size(options, "memory"), _size(options, "memory_max")
     if memory is not None and memory_max is not None and memory_max < memory:
@@ -145,7 +145,7 @@ def read_task(function: Callable[..., Any], default_name: str, options: TaskOpti
 
 def read_call(options: CallOptions) -> Call:
     """Reads the options of `Task.using`. Raises UsageError with the one that is wrong."""
-    _check_known(options, CallOptions, "using")
+    check_known(options, CallOptions, "using")
     if "delay" in options and "run_at" in options:
         raise UsageError("using: delay and run_at both say when; give one of them")
     overrides = Overrides(
@@ -195,7 +195,8 @@ def check_priority(priority: int) -> int:
     return priority
 
 
-def _check_known(options: Mapping[str, Any], known: type, where: str) -> None:
+def check_known(options: Mapping[str, Any], known: type, where: str) -> None:
+    """Raises UsageError for an option that `known`, a TypedDict, does not have."""
     for name in options:
         if name not in known.__annotations__:
             raise UsageError(f"{where}: there is no option {name!r}; there are {', '.join(known.__annotations__)}")
