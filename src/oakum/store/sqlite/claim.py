@@ -61,7 +61,8 @@ def claim(db: apsw.Connection, names: Names, want: Want, now_ms: int) -> list[Cl
     """See `oakum.store.base.Store.claim`; the caller is in a write transaction."""
     if not fetch_one(db, "SELECT 1 FROM holder WHERE number = ? AND fenced = 0", (want.holder,)):
         return []
-    promote(db, now_ms, PROMOTED_AT_ONCE)
+    if is_due(db, now_ms):
+        promote(db, now_ms, PROMOTED_AT_ONCE)
     tally = Tally()
     taken: list[Claimed] = []
     room, left = want.room, want.limit
