@@ -25,6 +25,8 @@ if TYPE_CHECKING:
         WaitInsideJob,
         WaitTimeout,
     )
+    from oakum.model.schedule.spec import All
+    from oakum.model.schedule.timing import at, cron, every
     from oakum.run.app import Oakum
     from oakum.run.context import Context, current
     from oakum.run.handle import Job
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from oakum.run.task import Task
 
 __all__ = [
+    "All",
     "Cancelled",
     "Context",
     "EnqueueUnknown",
@@ -53,10 +56,17 @@ __all__ = [
     "WaitInsideJob",
     "WaitTimeout",
     "__version__",
+    "at",
+    "cron",
     "current",
+    "every",
 ]
 
 _HOMES = {
+    "All": "oakum.model.schedule.spec",
+    "at": "oakum.model.schedule.timing",
+    "cron": "oakum.model.schedule.timing",
+    "every": "oakum.model.schedule.timing",
     "Oakum": "oakum.run.app",
     "Context": "oakum.run.context",
     "current": "oakum.run.context",

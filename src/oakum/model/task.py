@@ -48,7 +48,8 @@ class Manifest(Struct, frozen=True):
     """All that the supervisor learns of an application.
 
     `store` is its URL; `spawn` says why children must not be forked ("" if they may); `listens` whether any event
-    listener is registered; `files` are the modules to watch for a change.
+    listener is registered; `files` are the modules to watch for a change. `schedules` is how many are declared: they travel
+    on their own.
     """
 
     app: str
@@ -59,3 +60,4 @@ class Manifest(Struct, frozen=True):
     max_result: int = 1024 * 1024
     files: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    schedules: int = 0

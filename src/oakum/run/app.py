@@ -13,14 +13,17 @@ from oakum.errors import EnqueueUnknown, NotEnqueued, UnknownTask, UsageError
 from oakum.events import Listener
 from oakum.model.ids import parse_id
 from oakum.model.job import NewJob
-from oakum.run.context import Context
+from oakum.model.schedule.spec import Schedule
+from oakum.model.schedule.timing import Timing
+from oakum.run.context import Context, current
 from oakum.run.desk import BATCH_JOBS, Desk
 from oakum.run.handle import Job
-from oakum.run.options import TaskOptions, read_task
+from oakum.run.options import TaskOptions, check_name, read_task
+from oakum.run.schedules import ScheduleOptions, read_schedule
 from oakum.run.signature import MAX_PAYLOAD
 from oakum.run.task import P, R, Task
 from oakum.store.base import Store
-from oakum.units import Size, parse_size
+from oakum.units import Duration, Size, parse_size
 
 if TYPE_CHECKING:
     from oakum.run.inline import Kit
@@ -57,6 +60,7 @@ class Oakum:
         self.max_result = parse_size(max_result, name="max_result")
         self.desk = Desk(store, clock if clock is not None else SystemClock())
         self.tasks: dict[str, Task[Any, Any, Any]] = {}
+        self.schedules: dict[str, Schedule] = {}
         self.middlewares: list[Middleware] = []
         self.child_start_hooks: list[Hook] = []
         self.child_stop_hooks: list[Hook] = []
@@ -103,6 +107,52 @@ class Oakum:
                 raise UsageError(f"task {each}: declared twice; give one of them another name=")
             self.tasks[each] = task
         return task
+
+    def schedule(self, name: str, timing: Timing, job: NewJob, **options: Unpack[ScheduleOptions]) -> None:
+        """Has a job made at each tick of `timing`, which is `every(...)`, `cron(...)` or `at(...)`: the worker sees to it.
+
+            app.schedule("refresh", every("1s"), refresh.job())
+
+        Any number of workers may run: each tick becomes one job at most. `overlap` says what happens at a tick whose
+        earlier job has not ended: "skip", it is skipped; "queue_one", one waits; "allow", they run side by side;
+        "cancel_running", the earlier one is cancelled first. `catchup` says what happens to ticks that were missed, since
+        no worker ran: "latest", the last one runs; "none"; or `All(max=100)`, the last so many. `jitter` spreads ticks by
+        chance over that time, and never beyond the next one. `start` and `end`: no tick before and after. `expires`: a
+        job is not started later than this after its tick, one interval if nothing is said. `adapt=True`: an interval that
+        is shorter than the workers can keep up with is stretched, as long as that is so.
+
+        A worker brings what is declared to the store when it starts, and takes away what it declared before and does no
+        longer. What an operator changes (`oakum schedule`) stays. Raises UsageError for anything that makes no sense.
+        """
+        if check_name(name, "schedule") in self.schedules:
+            raise UsageError(f"schedule {name}: declared twice; give one of them another name")
+        schedule = read_schedule(name, timing, job, options)
+        self.find_task(schedule.job.task)
+        self.schedules[name] = schedule
+
+    def purge_schedule(
+        self,
+        name: str,
+        timing: Timing,
+        purge: Callable[[Context], object],
+        *,
+        memory: Size = "64MiB",
+        timeout: Duration | None = "1h",
+    ) -> None:
+        """Has a purge run at each tick: a task of its own, `purge.NAME`, under that much memory and time.
+
+            app.purge_schedule("replays", cron("0 3 * * *"), lambda job: purge.files(
+                "/var/replays", older_than="90d", match=["*.gz"], options=purge.in_job(job)))
+
+        `purge` is given the running job, and what it answers is the job's result. `oakum.purge.in_job` makes the purge's
+        progress the job's and ends it when the job is cancelled; what its time did not suffice for, the next tick does.
+        """
+
+        def run_purge() -> object:
+            return purge(current())
+
+        task = self.task(name=f"purge.{name}", memory=memory, timeout=timeout)(run_purge)
+        self.schedule(name, timing, task.job())
 
     def middleware(self, function: Middleware) -> Middleware:
         """Wraps every job: `function(job, call_next)` answers `call_next()`, or not. The first declared is the outermost."""

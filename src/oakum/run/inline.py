@@ -22,6 +22,7 @@ from oakum.model.progress import Progress, encode_progress
 from oakum.run.context import Context, enter
 from oakum.run.execute import arun, call, outcome_of, run
 from oakum.run.task import Task
+from oakum.run.ticker import Ticker
 from oakum.store.base import Bell, Identity, Instant, Mark, Topic, Want
 from oakum.store.memory import MemoryStore
 from oakum.units import Duration, parse_duration
@@ -45,6 +46,8 @@ class Kit:
         here = myself()
         identity = Identity(here.host, here.boot_id, here.pid_namespace, here.pid, here.start)
         self._holder = self.store.enrol(identity, LEASE_MS, self._now())
+        self._ticker = Ticker(self.store, self._now, lambda _: None)
+        self._declare()
 
     def drain(self) -> int:
         """Runs all jobs that are due, and those that they enqueue, until none is; how many starts that took.
@@ -63,11 +66,14 @@ class Kit:
         raise UsageError(f"drain: {MOST_RUNS:,} jobs have run and there are still more; does a job enqueue itself?")
 
     def advance(self, duration: Duration) -> int:
-        """Time passes; whatever falls due runs, each at its moment. How many starts that took."""
+        """Time passes; whatever falls due runs, each at its moment, ticks of the declared schedules too. How many starts
+        that took."""
+        self._declare()
         end = self.clock.wall() + parse_duration(duration, name="advance", zero=True)
         runs = self.drain()
-        while (due := self.store.next_due()) is not None and due / 1000 <= end:
+        while (due := self._next_due()) is not None and due / 1000 <= end:
             self.clock.advance(max(0.0, due / 1000 - self.clock.wall()))
+            self._ticker.fire(self._holder)
             runs += self.drain()
         self.clock.advance(max(0.0, end - self.clock.wall()))
         return runs + self.drain()
@@ -84,6 +90,14 @@ class Kit:
 
     def _now(self) -> Instant:
         return Instant.read(self.clock)
+
+    def _declare(self) -> None:
+        for _ in self._ticker.declare(sorted(self._app.schedules.items()), "kit"):
+            pass
+
+    def _next_due(self) -> int | None:
+        due = (self.store.next_due(), self.store.next_tick())
+        return min((each for each in due if each is not None), default=None)
 
     def _run_one(self) -> bool:
         queues = tuple(dict.fromkeys(count.queue for count in self.store.counts()))

@@ -63,6 +63,7 @@ def manifest(app: Oakum, target: str) -> Manifest:
         max_result=app.max_result,
         files=user_files(),
         warnings=tuple(_warnings(app)),
+        schedules=len(app.schedules),
     )
 
 

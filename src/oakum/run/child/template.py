@@ -22,6 +22,7 @@ from oakum.model.outcome import clip
 from oakum.run.app import Oakum
 from oakum.run.link import wire
 from oakum.run.link.channel import Channel
+from oakum.run.link.declared import write_declared
 from oakum.run.link.page import Page
 from oakum.run.load import files_of_failure, load, manifest
 
@@ -83,8 +84,16 @@ def _import(control: socket.socket, target: str) -> Oakum:
     gc.collect()
     Heap().trim()
     gc.freeze()  # a collection in a child would write to every object's header, and copy every page
-    control.send(wire.encode(wire.Loaded(description, resident(os.getpid()) or 0)))
+    _say_loaded(control, wire.Loaded(description, resident(os.getpid()) or 0), app)
     return app
+
+
+def _say_loaded(control: socket.socket, loaded: wire.Loaded, app: Oakum) -> None:
+    """What the application declares; its schedules in a file of their own."""
+    files = [write_declared(app.schedules)] if app.schedules else []
+    socket.send_fds(control, [wire.encode(loaded)], files)
+    for file in files:
+        os.close(file)
 
 
 def _import_what_children_need() -> None:

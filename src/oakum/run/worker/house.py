@@ -16,6 +16,7 @@ from oakum.model.ids import id_text
 from oakum.model.report import ChildReport, WorkerReport, encode_report
 from oakum.run.worker.kid import Kid
 from oakum.run.worker.recovery import Recovery
+from oakum.run.worker.scheduler import Scheduler
 from oakum.run.worker.supervisor import LEASE_MS, Supervisor
 from oakum.run.worker.templates import Templates
 from oakum.units import MIB, format_size
@@ -31,8 +32,8 @@ PRUNE_S: Final = 0.2
 class House:
     """Keeps the house of one supervisor. `ring3` says what the kernel enforces."""
 
-    def __init__(self, supervisor: Supervisor, templates: Templates, ring3: str) -> None:
-        self._supervisor, self._templates, self._ring3 = supervisor, templates, ring3
+    def __init__(self, supervisor: Supervisor, scheduler: Scheduler, templates: Templates, ring3: str) -> None:
+        self._supervisor, self._scheduler, self._templates, self._ring3 = supervisor, scheduler, templates, ring3
         self._recovery = Recovery(supervisor.store, supervisor.ledger.spec, LEASE_MS)
         self._started_ms = supervisor.now().wall_ms
         self._next = self._next_pss = self._next_trim = 0.0
@@ -58,6 +59,7 @@ class House:
             if now >= self._next:
                 self._next = now + EVERY_S
                 self._visit_store(now)
+            self._scheduler.tick(supervisor.holder, self._recovery.leads)
             self._prune(time.monotonic())
         except StoreError as error:
             supervisor.store_trouble = str(error)
@@ -143,6 +145,7 @@ class House:
             self._templates.manifest.spawn,
         )
         notes = [note for note in known if note]
+        notes += self._scheduler.notes()
         for task, wanted in supervisor.ledger.too_large().items():
             notes.append(f"{task} wants {format_size(wanted)}, more than this worker's room leaves for a job")
         return tuple(notes)

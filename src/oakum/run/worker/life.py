@@ -29,6 +29,7 @@ from oakum.run.worker.ledger import Ledger
 from oakum.run.worker.notify import notify
 from oakum.run.worker.nursery import Nursery
 from oakum.run.worker.poller import Poller
+from oakum.run.worker.scheduler import Scheduler
 from oakum.run.worker.supervisor import Supervisor
 from oakum.run.worker.templates import Templates
 from oakum.store.open import open_store
@@ -83,6 +84,7 @@ class Worker:
         self._poller = Poller()
         self._crew: Crew
         self._supervisor: Supervisor
+        self._scheduler: Scheduler
         self._house: House
 
     def run(self) -> int:
@@ -102,7 +104,9 @@ class Worker:
                 if now >= next_tick:
                     next_tick = now + TICK_S
                     self._tick(now)
-                self._supervisor.turn(max(0.0, next_tick - time.monotonic()))
+                if self._scheduler.turn(self._supervisor.holder):
+                    self._supervisor.look_again()
+                self._supervisor.turn(max(0.0, min(next_tick - time.monotonic(), self._scheduler.patience())))
             self._stop()
             return 0
         finally:
@@ -124,7 +128,8 @@ class Worker:
         self._crew = crew = Crew(fleet, self._poller, Herald(), self._groups)
         queues = settings.queues if settings.queues is not None else queues_of(manifest)
         supervisor = Supervisor(store, self._clock, crew, self._poller, ledger, queues, echo)
-        self._supervisor, self._house = supervisor, House(supervisor, self._templates, ring3)
+        self._supervisor, self._scheduler = supervisor, Scheduler(store, supervisor.now, lambda _: None)
+        self._house = House(supervisor, self._scheduler, self._templates, ring3)
         crew.nursery = self._templates.current
         supervisor.measure()
         self._check_room(fleet)
@@ -183,6 +188,7 @@ class Worker:
         assert nursery is not None
         self._crew.nursery = nursery
         supervisor.ledger.learn(self._templates.manifest)
+        self._scheduler.learn(nursery.take_schedules(), self._templates.manifest.app)
         self._poller.watch(nursery.fileno(), lambda: self._template_died(nursery))
         if self._templates.manifest.listens:
             supervisor.herald.connect(*nursery.listener())
@@ -269,6 +275,7 @@ class Worker:
         supervisor.herald.emit(WorkerStopped(os.getpid(), "told to stop"))
         self._crew.dismiss(LAST_WORD_S)
         supervisor.herald.connect(None, 0)
+        self._scheduler.close()
         supervisor.close()
         self._poller.close()
         self._say(f"oakum worker: stopped after {supervisor.ended_jobs} jobs; nothing was left running")

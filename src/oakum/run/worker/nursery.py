@@ -25,6 +25,7 @@ class Nursery:
         self.target, self.pid = target, pid
         self._control = control
         self._made = 0
+        self._schedules: int | None = None
         self.spawn = False
 
     @classmethod
@@ -40,8 +41,14 @@ class Nursery:
 
     def hear(self) -> wire.FromTemplate | None:
         """What the template says; None when it has ended."""
-        packet = self._control.recv(1 << 20)
+        packet, files, _, _ = socket.recv_fds(self._control, 1 << 20, 1, socket.MSG_CMSG_CLOEXEC)
+        self._schedules = files[0] if files else None
         return wire.decode_from_template(packet) if packet else None
+
+    def take_schedules(self) -> int | None:
+        """The file of `run.link.declared` that came with the manifest, the caller's from now on; None for none."""
+        file, self._schedules = self._schedules, None
+        return file
 
     def child(self, groups: Parent | None) -> Kid:
         """Has a child made; it says that it is ready in its own time. Raises OSError when the template is gone."""
@@ -69,6 +76,8 @@ class Nursery:
     def close(self) -> None:
         """Ends the template; its children live on."""
         self._control.close()
+        if (schedules := self.take_schedules()) is not None:
+            os.close(schedules)
         with contextlib.suppress(ProcessLookupError, ChildProcessError):
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
