@@ -175,7 +175,7 @@ class Crew:
         usage = done.usage
         if kid.sampled > usage.peak:  # subprocesses and shared memory: the meter saw more than the child's own pages
             usage = Usage(usage.started_ms, usage.duration_us, kid.sampled, usage.resting, usage.retained, False)
-        kid.sampled, kid.asked_stack = 0, False
+        kid.sampled, kid.asked_stack, kid.slow = 0, False, False
         self.ended.append(Ended(held.job, done.outcome, usage, log, done.follow))
         if done.spoiled:
             self.replace(kid, done.spoiled)
@@ -196,12 +196,13 @@ class Crew:
     # -- taking back -----------------------------------------------------------------------------------------------------
 
     def take_back_from_slow(self) -> None:
-        """Jobs that wait behind a slow one come back."""
+        """Jobs that wait behind a slow one come back, and none follows it."""
         now_ns = time.monotonic_ns()
         for kid in self.fleet.kids:
             if len(kid.in_hand) > 1 and kid.plan is not None and not kid.plan.shared:
                 running = kid.page.running()
                 if running is not None and now_ns - running[1] > BEHIND_SLOW_NS:
+                    kid.slow = True
                     self.returned += kid.take_back()
 
     def take_back_all(self) -> None:

@@ -34,6 +34,11 @@ class Fleet:
         return any(not kid.in_hand and kid.ready for kid in self.kids)
 
     @property
+    def stuck(self) -> bool:
+        """Whether each child has a slow job, so that nothing else can begin now."""
+        return bool(self.kids) and all(kid.slow for kid in self.kids)
+
+    @property
     def missing(self) -> int:
         """How many children are to be made; those that are about to leave are not counted as being there."""
         return self.slots - sum(not kid.leaving for kid in self.kids)
@@ -44,7 +49,7 @@ class Fleet:
             return next(self._idle(), None) if self.idle and self._fits(plan) else None
         best: Kid | None = None
         for kid in self.kids:
-            if kid.in_hand and kid.ready and _may_follow(kid, plan):
+            if kid.in_hand and kid.ready and not kid.slow and _may_follow(kid, plan):
                 best = kid if best is None or len(kid.in_hand) < len(best.in_hand) else best
         if plan.shared and best is not None:
             return best

@@ -38,7 +38,10 @@ class InHand(Struct, gc=False):
 
 
 class Kid:
-    """One child. `in_hand` is in the order of handing out; `verdict` is why it was killed, where we killed it."""
+    """One child. `in_hand` is in the order of handing out; `verdict` is why it was killed, where we killed it.
+
+    `slow`: its job has run for so long that nothing is to wait behind it.
+    """
 
     def __init__(
         self,
@@ -65,6 +68,7 @@ class Kid:
         self.verdict: Outcome | None = None
         self.sampled = 0
         self.asked_stack = False
+        self.slow = False
         self.leaving = ""
         self.ring1 = ""
         self.ring3 = ""

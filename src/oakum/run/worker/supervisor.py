@@ -107,6 +107,8 @@ class Supervisor:
         self._claim()
         self._hand_out()
         self.crew.take_back_from_slow()
+        if self.fleet.stuck and self.crew.returned:
+            self.release("the jobs before it take long")  # perhaps another worker has a child that is free
 
     def _patience(self, longest: float) -> float:
         """How long this turn may wait for news."""
@@ -227,6 +229,8 @@ class Supervisor:
     # -- claiming and handing out ------------------------------------------------------------------------------------
 
     def _may_claim(self) -> bool:
+        if self.fleet.stuck:
+            return False
         return self.claiming and not self.host_short and len(self.pool) < CLAIM_AT_MOST // 2 and bool(self.fleet.kids)
 
     def _claim(self) -> None:
