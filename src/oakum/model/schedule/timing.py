@@ -20,7 +20,7 @@ from oakum.units import Duration, format_duration, parse_duration
 
 SHORTEST_INTERVAL_MS: Final = 10
 MOST_MOMENTS: Final = 1000
-MOST_COUNTED: Final = 1000  # missed ticks of a cron text are counted up to here, since each has to be found
+MOST_COUNTED: Final = 2000  # missed ticks of a cron text are counted up to here, since each has to be found
 
 _SECOND_MS: Final = 1000
 
