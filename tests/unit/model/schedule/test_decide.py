@@ -310,7 +310,7 @@ def test_no_tick_comes_twice_and_none_is_lost(timing, overlap, catchup, jitter_m
         while tick is not None and tick <= course.since_ms:
             passed, tick = passed + 1, which.schedule.after(tick)
         assert passed == len(verdict.jobs) + sum(course.skipped.values()) - sum(before.skipped.values())
-        assert verdict.next_ms is not None and verdict.next_ms > max(now, course.since_ms) or now < course.since_ms
+        assert (verdict.next_ms is not None and verdict.next_ms > max(now, course.since_ms)) or now < course.since_ms
         states = {job: state for job, state in states.items() if not state.terminal}
     assert ticks == sorted(set(ticks))
     assert course.fired == len(ticks)
