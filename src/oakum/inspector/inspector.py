@@ -13,6 +13,7 @@ from oakum.host.identity import Process, is_gone, myself
 from oakum.inspector.capacity import Capacity, capacity
 from oakum.inspector.dead import DeadGroup, fingerprint_of, group
 from oakum.inspector.overview import overview, tally_by, worker_row
+from oakum.inspector.schedules import Schedules
 from oakum.inspector.story import job_row, job_story
 from oakum.inspector.views import JobPage, JobRow, JobStory, Overview, QueueRow, Tally, WorkerRow
 from oakum.model.capacity import History
@@ -27,12 +28,13 @@ AT_ONCE: Final = 1000  # jobs that are cancelled or retried in one transaction
 
 
 class Inspector:
-    """One store, as people see it. All verbs raise StoreError when the store fails."""
+    """One store, as people see it; `schedules` are its own. All verbs raise StoreError when the store fails."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
         self._ids = IdSource()
         self._here = myself()
+        self.schedules = Schedules(store, clock)
 
     def now_ms(self) -> int:
         """Wall milliseconds by the inspector's clock."""
@@ -59,7 +61,7 @@ class Inspector:
             store.flows(),
             store.rules("queue"),
             store.space(),
-            (),
+            self.schedules.planned(),
         )
 
     def jobs(self, query: JobQuery) -> JobPage:
