@@ -10,7 +10,7 @@ from oakum.store.base import Store
 
 
 def open_store(url: str, *, must_exist: bool = False) -> Store:
-    """The store that `url` names: `sqlite:///relative.db`, `sqlite:////absolute.db` or `memory://`.
+    """The store that `url` names: `sqlite:///relative.db`, `sqlite:////absolute.db`, `redis://host:6379/0` or `memory://`.
 
     Nothing is opened yet. `must_exist` is for those who only want to look: they make no store by looking. Raises
     UsageError for a URL that names none, and for a store that must exist and does not.
@@ -25,6 +25,8 @@ def open_store(url: str, *, must_exist: bool = False) -> Store:
 
             return SqliteStore(path)
         raise UsageError(f"store: {url!r} names no file; write it like 'sqlite:///work.db'")
+    if scheme in ("redis", "rediss") and separator:
+        return _open_redis(url, must_exist)
     if scheme == "memory" and separator:
         if must_exist:
             raise UsageError("store: memory:// is seen by the process that made it, and by no other")
@@ -32,3 +34,16 @@ def open_store(url: str, *, must_exist: bool = False) -> Store:
 
         return MemoryStore()
     raise UsageError(f"store: {url!r} is none that this Oakum knows; write it like 'sqlite:///work.db' or 'memory://'")
+
+
+def _open_redis(url: str, must_exist: bool) -> Store:
+    try:
+        from oakum.store.redis.store import RedisStore
+    except ModuleNotFoundError as error:
+        if error.name != "redis":
+            raise
+        raise UsageError("store: redis:// needs redis-py; install it with: pip install 'oakum[redis]'") from None
+    store = RedisStore(url)
+    if must_exist and not store.exists():
+        raise UsageError("store: nothing of Oakum's is there under that URL's prefix; a first job makes it")
+    return store

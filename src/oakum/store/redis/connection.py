@@ -1,0 +1,196 @@
+"""The line to the server: scripts called by name, every failure told in Oakum's words, and nothing sent twice unasked."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from typing import Any, Final, Protocol, cast
+
+from redis import exceptions as redis_errors
+from redis.backoff import NoBackoff
+from redis.connection import ConnectionPool
+from redis.retry import Retry
+
+from oakum.errors import NotAStore, StoreError, StoreFull, StoreTooNew
+from oakum.store.redis import server
+from oakum.store.redis.address import Address, Durability
+from oakum.store.redis.scripts import VERSION, script
+from oakum.store.redis.wire import encode
+
+TIMEOUT_S: Final = 5.0
+_SETTINGS: Final[dict[str, Any]] = {
+    "socket_timeout": TIMEOUT_S,
+    "socket_connect_timeout": TIMEOUT_S,
+    "protocol": 2,
+    "retry": Retry(NoBackoff(), 0),  # a claim that is sent twice takes twice
+}
+_OTHER_VERSION: Final = "OAKUMVERSION"
+_OWN: Final = "OAKUM "
+
+
+class Line(Protocol):
+    """What is used of a connection of redis-py, whose own types leave it open."""
+
+    def connect(self) -> None: ...
+    def disconnect(self) -> None: ...
+    def send_command(self, *args: Any) -> None: ...
+    def read_response(self) -> Any: ...
+
+
+class Undecided(StoreError):
+    """The line broke after the script was sent: it may have run, or not. Doing it again tells."""
+
+
+class Connection:
+    """The connections of one process to one store. Opened when first used, also after `close`, and anew after a failure."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self.key = f"{{{address.prefix}}}:"
+        self._pool: ConnectionPool | None = None
+        self._durability: Durability | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def durability(self) -> Durability:
+        """What the server promises."""
+        return self._ready()
+
+    def call(self, verb: str, *args: Any) -> Any:
+        """Runs a verb's script. Raises Undecided where it may have run, StoreError where it has not."""
+        self._ready()
+        packed = encode(args)
+        try:
+            return self._run(verb, packed)
+        except _OtherVersion:  # the store was emptied, or written by another Oakum, since this process looked
+            self._forget()
+            self._ready()
+            return self._run(verb, packed)
+
+    def ask(self, *command: Any) -> Any:
+        """Sends one command that changes nothing."""
+        self._ready()
+        with self._translated():
+            return self._send(*command)
+
+    def exists(self) -> bool:
+        """Whether there is a store."""
+        with self._translated():
+            return bool(self._send("EXISTS", self.key + "meta"))
+
+    def open_line(self) -> Line:
+        """One more connection, for whoever listens on it."""
+        with self._translated():
+            line = cast("Line", self._get_pool().make_connection())
+            line.connect()
+            return line
+
+    def close(self) -> None:
+        """Closes all connections that are not in use."""
+        with self._lock:
+            pool, self._pool, self._durability = self._pool, None, None
+        if pool is not None:
+            pool.disconnect()
+
+    def _ready(self) -> Durability:
+        durability = self._durability
+        if durability is None:
+            with self._translated():
+                durability = server.check(self._send, self.address)
+                self._check_version()
+            self._durability = durability
+        return durability
+
+    def _check_version(self) -> None:
+        """Makes the store if it is not there, and brings an older one up to date."""
+        found = self._send("HGET", self.key + "meta", "version")
+        if found is None:
+            self._send("HSETNX", self.key + "meta", "version", VERSION)
+        elif int(found) > VERSION:
+            raise StoreTooNew(
+                f"{self.address.shown}: the store has version {int(found)}, this Oakum knows {VERSION}; upgrade oakum"
+            )
+
+    def _run(self, verb: str, packed: bytes) -> Any:
+        text, sha = script(verb)
+        with self._translated():
+            try:
+                return self._send("EVALSHA", sha, 1, self.key, packed)
+            except redis_errors.NoScriptError:
+                return self._send("EVAL", text, 1, self.key, packed)
+
+    def _send(self, *command: Any) -> Any:
+        pool = self._get_pool()
+        connection = pool.get_connection()
+        line = cast("Line", connection)
+        try:
+            line.send_command(*command)
+            return line.read_response()
+        except redis_errors.ResponseError:
+            raise
+        except redis_errors.BusyLoadingError:
+            line.disconnect()
+            raise
+        except (redis_errors.ConnectionError, redis_errors.TimeoutError, OSError) as error:
+            line.disconnect()
+            raise Undecided(f"{self.address.shown}: the connection broke before the answer came ({error})") from error
+        except BaseException:  # interrupted: the answer is still to come, and would be taken for the next one's
+            line.disconnect()
+            raise
+        finally:
+            pool.release(connection)
+
+    def _get_pool(self) -> ConnectionPool:
+        with self._lock:
+            if self._pool is None:
+                self._pool = ConnectionPool(**_SETTINGS | self.address.connect)
+            return self._pool
+
+    def _forget(self) -> None:
+        """Has the server looked at again before it is used again."""
+        self._durability = None
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Redis's errors in Oakum's words: what, where, the remedy."""
+        shown = self.address.shown
+        try:
+            yield
+        except Undecided:
+            self._forget()
+            raise
+        except redis_errors.OutOfMemoryError as error:
+            raise StoreFull(
+                f"{shown}: the server has reached maxmemory; raise it, or let jobs end and be pruned"
+            ) from error
+        except redis_errors.BusyLoadingError as error:
+            raise StoreError(
+                f"{shown}: the server is still loading its data; it will answer when it is done"
+            ) from error
+        except (redis_errors.ReadOnlyError, redis_errors.AuthenticationError) as error:
+            self._forget()
+            raise StoreError(
+                f"{shown}: the server refuses ({error}); check the URL, and which server is the primary"
+            ) from error
+        except redis_errors.ResponseError as error:
+            raise self._told(error) from error
+        except (redis_errors.RedisError, OSError) as error:
+            self._forget()
+            raise StoreError(f"{shown}: cannot reach the server ({error}); check that it runs there") from error
+
+    def _told(self, error: redis_errors.ResponseError) -> StoreError:
+        text = str(error)
+        if text.startswith(_OTHER_VERSION):
+            return _OtherVersion(text)
+        if text.startswith(_OWN):
+            return StoreError(f"{self.address.shown}: {text.removeprefix(_OWN)}")
+        if text.startswith("WRONGTYPE"):
+            return NotAStore(
+                f"{self.address.shown}: other data has the names of its keys; give the store a prefix of its own"
+            )
+        return StoreError(f"{self.address.shown}: the server refuses ({text})")
+
+
+class _OtherVersion(StoreError):
+    """The store is not of the version that this process saw."""

@@ -1,0 +1,130 @@
+#!lua flags=allow-oom
+-- claim(holder, queues, weights, room, limit, now, stamp, again, expired): see Store.claim.
+-- `stamp` marks what this claim takes. When its answer was lost it is asked for `again`, and gets the same jobs.
+local holder, queues, weights, room, limit, now, stamp, again, expired = unpack(ARGS)
+local CHUNK = 100
+local held = P .. 'held:' .. holder
+
+local function answer(found)
+  local names = call('HGETALL', P .. 'text')
+  return {names, found}
+end
+
+local function taken_before()
+  local found = {}
+  local all = call('HGETALL', held)
+  for place = 2, #all, 2 do
+    if all[place]:sub(17) == stamp then
+      local id = all[place]:sub(1, 16)
+      found[#found + 1] = id
+      found[#found + 1] = call('HGET', page_of(id), id)
+    end
+  end
+  return found
+end
+
+local function refill(line)
+  local rows = call('ZRANGE', line.key, line.seen, line.seen + CHUNK - 1, 'WITHSCORES')
+  line.rows, line.at, line.seen = rows, 1, line.seen + #rows / 2
+end
+
+-- The next job of a line, by numbers that compare: Lua would compare strings by the server's language.
+local function look(line)
+  if line.at > #line.rows then
+    refill(line)
+  end
+  local member = line.rows[line.at]
+  line.id = member and member:sub(13)
+  if member then
+    line.rank = tonumber(line.rows[line.at + 1])
+    line.run_at, line.seq = struct.unpack('>I6I6', member)
+  end
+end
+
+local function comes_before(one, other)
+  if one.rank ~= other.rank then
+    return one.rank < other.rank
+  end
+  if one.run_at ~= other.run_at then
+    return one.run_at < other.run_at
+  end
+  return one.seq < other.seq
+end
+
+local function first_of(lines)
+  local best
+  for _, line in ipairs(lines) do
+    if line.id and (not best or comes_before(line, best)) then
+      best = line
+    end
+  end
+  return best
+end
+
+-- The lines of a queue that the worker can take from, one a task.
+local function lines_of(queue)
+  local number = number_of(queue)
+  local lines = {}
+  if not number or call('SISMEMBER', P .. 'paused', queue) == 1 then
+    return lines
+  end
+  local tasks = call('SMEMBERS', P .. 'open:' .. number)
+  local texts = #tasks > 0 and call('HMGET', P .. 'text', unpack(tasks)) or {}
+  for place, task in ipairs(tasks) do
+    local weight = weights[texts[place]]
+    if weight and weight <= ARGS[4] then
+      local line = {key = ready_key(number, task), weight = weight, rows = {}, at = 1, seen = 0}
+      look(line)
+      lines[#lines + 1] = line
+    end
+  end
+  return lines
+end
+
+local found, holding = {}, {}
+
+local function start(job)
+  leave(job)
+  move(job, RUNNING)
+  job.holder, job.token = holder, job.token + 1
+  found[#found + 1] = job.id
+  found[#found + 1] = put(job)
+  holding[#holding + 1] = job.seq
+  holding[#holding + 1] = job.id .. stamp
+end
+
+local function take(queue)
+  local lines = lines_of(queue)
+  while true do
+    local line = first_of(lines)
+    if not line then
+      return
+    end
+    local job = get(line.id)
+    local expires = expiry(job)
+    if not (expires and expires <= now) then
+      if line.weight > room or limit == 0 then
+        return
+      end
+      room, limit = room - line.weight, limit - 1
+      start(job)
+    end
+    line.at = line.at + 2
+    look(line)
+  end
+end
+
+if call('HGET', P .. 'holder:' .. holder, 'fenced') ~= '0' then
+  return answer({})
+end
+local before = again and taken_before() or {}
+if #before > 0 then
+  return answer(before)
+end
+promote(now, 1000, expired)
+for _, queue in ipairs(queues) do
+  take(queue)
+end
+flush()
+many('HSET', held, holding)
+return answer(found)

@@ -1,0 +1,11 @@
+#!lua flags=no-writes
+-- find(id): its record, names, notes on its present start, and its story; false where it is not there
+local raw = call('HGET', page_of(ARGS[1]), ARGS[1])
+if not raw then
+  return false
+end
+local job = unpack_job(ARGS[1], raw)
+return {
+  raw, call('HGETALL', P .. 'text'), call('HGET', P .. 'progress', job.seq),
+  has(job, STORY) and call('HGETALL', P .. 'story:' .. job.seq) or {},
+}

@@ -1,0 +1,5 @@
+#!lua
+-- insert(names, jobs, now)
+local marks = insert(unpack(ARGS))
+ring('work')
+return marks
