@@ -228,7 +228,7 @@ class Host:
                 return process
             behave = {
                 "slow cache": warming(rss, rss + top, rng.uniform(600, 1_600)),
-                "rotated": rotated(rss, rng.uniform(1, 8)),
+                "rotated": rotated(rss, rng.uniform(1, 8), self.now_s),
                 "ratchet": ratchet(rss, top // 4),
                 "steps": steps(rss, top // 2),
                 "collected": added(plateau(rss), collected(top, rng.uniform(0.5, 9))),
@@ -331,11 +331,12 @@ def collected(height_kib: int, hours: float) -> Behaviour:
     return behave
 
 
-def rotated(base_kib: int, mb_h: float) -> Behaviour:
+def rotated(base_kib: int, mb_h: float, since_s: int) -> Behaviour:
     """Grows all day and is back where it was when its log is rotated at midnight."""
 
     def behave(rng: random.Random, alive: float, rss: int) -> int:
-        return base_kib + int((alive % 1440) * mb_h * KIB_PER_MB / 60) + rng.randrange(0, 100)
+        minutes = min(alive, (since_s / MINUTE + alive) % 1440)
+        return base_kib + int(minutes * mb_h * KIB_PER_MB / 60) + rng.randrange(0, 100)
 
     return behave
 

@@ -8,7 +8,7 @@ import random
 import pytest
 
 from oakum.watch.history import UNKNOWN
-from oakum.watch.trend import HOUR, envelope, steady_growth
+from oakum.watch.trend import EARLY, HOUR, envelope, steady_growth
 
 MB = 1_000_000
 BASE = 200 * MB
@@ -91,14 +91,31 @@ def test_what_only_looks_like_growth_is_none(figure):
     assert growth(figure) is None
 
 
-def test_growth_beneath_a_larger_daily_rhythm_is_found_by_comparing_days():
-    found = growth(lambda hour: BASE + 2 * MB * hour + 60 * MB * math.sin(hour * math.tau / 24))
-    assert found.rate == pytest.approx(2 * MB, rel=0.05)
-
-
 def test_growth_beneath_a_saw_tooth_is_found_on_the_envelope():
     found = growth(lambda hour: BASE + 2 * MB * hour + 90 * MB * ((hour / 1.7) % 1))
     assert found.rate == pytest.approx(2 * MB, rel=0.1)
+
+
+def test_a_slow_saw_tooth_is_seen_past_by_longer_stretches():
+    """Three hours of rise in stretches of one and a quarter: the tenth percentile of each is anywhere."""
+    found = growth(lambda hour: BASE + 6 * MB * hour + 45 * MB * ((hour / 3) % 1), hours=30)
+    assert found.rate == pytest.approx(6 * MB, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("figure", "named"),
+    [
+        pytest.param(lambda hour: BASE + 50 * MB * hour, True, id="a leak"),
+        pytest.param(lambda hour: BASE + 400 * MB * (1 - 2 ** (-hour / 2)), False, id="a cache that fills"),
+        pytest.param(lambda hour: BASE + 400 * MB * (1 - 2 ** (-hour / 13)), False, id="a cache that fills slowly"),
+        pytest.param(stairs(2, 5), False, id="new levels"),
+        pytest.param(lambda hour: BASE + 90 * MB * (hour % 3) / 3, False, id="a saw-tooth"),
+    ],
+)
+def test_early_only_what_is_straight_is_growth(figure, named):
+    times, figures = series(figure, hours=7.5, every=60)
+    assert (steady_growth(times, figures, 0.0, EARLY) is not None) is named
+    assert steady_growth(times, figures, 0.0) is None
 
 
 def test_less_than_a_day_says_nothing_however_straight_it_is():

@@ -46,9 +46,13 @@ class Case:
             for boot, family in sorted(grouped)
         ]
 
+    def lives(self, family: str) -> list[Group]:
+        """A family in each of the boots that it lived in, the newest first."""
+        return self._families[family]
+
     def earlier(self, group: Group) -> Group | None:
         """The same family in the boot before."""
-        return next((each for each in self.groups if each[:2] == (group.family, group.boot - 1)), None)
+        return next((each for each in self.lives(group.family) if each.boot == group.boot - 1), None)
 
     def boot(self, group: Group) -> Boot:
         """The boot that a group lived in."""
@@ -67,6 +71,14 @@ class Case:
         """Seconds that a process had lived when it was last seen."""
         return self.history.times[process.ticks[-1]] - process.key.start_s
 
+    def watched(self, process: ProcessSeries) -> float:
+        """Seconds between a process's first sample and its last."""
+        return self.history.times[process.ticks[-1]] - self.history.times[process.ticks[0]]
+
+    def resident(self) -> int:
+        """Bytes that all processes held together when they were last looked at."""
+        return sum(process.last("rss") or 0 for process in self.history.alive())
+
     def started_by_cron(self, process: ProcessSeries) -> bool:
         """Whether a cron daemon is among its ancestors; what was started with the host itself does not count."""
         boot = self.history.boots[process.key.boot]
@@ -84,6 +96,13 @@ class Case:
     def went_down(self, boot: Boot) -> float | None:
         """When the host went down after this boot, in seconds since 1970; None for the one that is up."""
         return None if boot is self.history.boots[-1] else self.history.times[boot.last_tick]
+
+    @cached_property
+    def _families(self) -> dict[str, list[Group]]:
+        families: dict[str, list[Group]] = {}
+        for group in self.groups:
+            families.setdefault(group.family, []).append(group)
+        return families
 
     @cached_property
     def _parents(self) -> dict[tuple[int, int], ProcessSeries]:

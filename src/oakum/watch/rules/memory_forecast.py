@@ -30,6 +30,7 @@ from typing import Final
 from oakum.model.finding import Fact, Finding, Severity
 from oakum.units import format_size
 from oakum.watch.history import UNKNOWN, Boot
+from oakum.watch.rhythm import Life, growth_beneath_rhythm
 from oakum.watch.rules.case import Case
 from oakum.watch.rules.room import forecast, in_words, room_of, severity
 from oakum.watch.trend import Growth, steady_growth
@@ -47,7 +48,8 @@ def find(case: Case) -> Iterator[Finding]:
     for boot in reversed(case.history.boots):
         ticks, used = _memory_in_use(case, boot)
         times = [case.history.times[tick] for tick in ticks]
-        growth = steady_growth(times, used, boot.started_s or 0.0) if ticks else None
+        life = Life(times, used, boot.started_s or 0.0)
+        growth = (steady_growth(*life) or growth_beneath_rhythm([life])) if ticks else None
         if growth is not None:
             yield _finding(case, boot, growth)
 

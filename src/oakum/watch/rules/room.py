@@ -15,10 +15,11 @@ _A_DAY_H: Final = 24.0
 
 
 class Room(NamedTuple):
-    """Bytes that are left in `place` ("host memory", or a control group's path) at `at_s`, seconds since 1970."""
+    """Bytes that are left of `size` in `place` ("host memory", or a control group's path) at `at_s`, seconds since 1970."""
 
     place: str
     left: int
+    size: int
     at_s: float
 
     def hours(self, rate: float) -> float:
@@ -30,14 +31,14 @@ def room_of(case: Case, process: ProcessSeries | None = None) -> Room | None:
     """The room that is left for a process: its control group's, or the host's where that is less. None if unknown."""
     history = case.history
     rooms = []
-    available = history.host.last("mem_available")
-    if available is not None:
-        rooms.append(Room("host memory", available, history.times[-1]))
+    total, available = history.host.last("mem_total"), history.host.last("mem_available")
+    if total is not None and available is not None:
+        rooms.append(Room("host memory", available, total, history.times[-1]))
     group = history.cgroups.get(process.identity.cgroup) if process is not None else None
     if group is not None:
         limit, current = group.last("limit"), group.last("current")
         if limit is not None and current is not None:
-            rooms.append(Room(f"cgroup {group.name}", max(limit - current, 0), history.times[-1]))
+            rooms.append(Room(f"cgroup {group.name}", max(limit - current, 0), limit, history.times[-1]))
     return min(rooms, key=lambda room: room.left, default=None)
 
 

@@ -28,7 +28,7 @@ from typing import Final, NamedTuple
 
 from oakum.model.finding import Finding, Severity
 from oakum.watch.rules.case import Case, pids
-from oakum.watch.rules.process_grows import growing_members
+from oakum.watch.rules.growing import growing
 
 CODE: Final = "OAK106"
 NAME: Final = "workers-never-recycle"
@@ -85,7 +85,7 @@ def find(case: Case) -> Iterator[Finding]:
         command = up[0].name
         if server.ends.search(command) and server.spreads.search(command):
             continue
-        grows = bool(growing_members(case, group))
+        grows = growing(case, group) is not None
         lack = "are all replaced at about the same time" if server.ends.search(command) else "are never replaced"
         yield Finding(
             code=CODE,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from tests.support.histories import CRON_PID, HOUR, MB, START_S, Days
 
@@ -104,6 +106,68 @@ def test_a_host_that_goes_down_before_a_day_is_over_is_judged_over_two_boots():
     days.process("cache", lambda age: 50 * MB + 5 * MB * age, start=24.1, boot=1)  # it did not grow before
     [finding] = found(process_grows, days)
     assert (finding.subject, finding.evidence["host_went_down_s"]) == ("consumer", None)
+    assert (finding.evidence["confidence"], finding.evidence["lives"]) == ("medium", 2)
+    assert finding.message.endswith("2 boots show it, none of them for more than a day: confidence medium")
+
+
+def test_three_short_boots_show_it_together():
+    days = Days(48, boots=(14, 20))
+    for boot, start in enumerate((-1, 14.1, 20.1)):
+        days.process("consumer", leak(4), start=start, boot=boot)
+    assert [(each.subject, each.evidence["lives"]) for each in found(process_grows, days)] == [("consumer", 2)]
+
+
+def daily_leak(rate, begin):
+    return lambda age: 100 * MB + rate * MB * age + 50 * MB * math.sin((begin + age) * math.tau / 24)
+
+
+def test_beneath_a_daily_rhythm_all_boots_speak_together():
+    days = Days(48, boots=(31,))
+    days.process("web", daily_leak(3, -1), start=-1)
+    days.process("web", daily_leak(3, 31.1), start=31.1, boot=1)
+    [finding] = found(process_grows, days)
+    assert finding.evidence["bytes_per_hour"] == pytest.approx(3 * MB, rel=0.05)
+    assert (finding.evidence["confidence"], finding.evidence["lives"]) == ("high", 2)
+
+
+# OAK101 before a day is over
+
+
+def early(rate, *, hours=8, total=2 * GIB, available=GIB):
+    days = Days(hours, every=60)
+    days.process("consumer", leak(rate), start=-1)
+    days.host(mem_total=total, mem_available=available)
+    return days
+
+
+def test_a_strong_leak_is_named_within_hours_and_how_sure_that_is():
+    [finding] = found(process_grows, early(20))
+    assert (finding.severity, finding.evidence["confidence"]) == (Severity.INFO, "low")
+    assert finding.message.endswith("what a day gives and takes back looks the same so far: confidence low")
+
+
+def test_where_there_is_no_time_to_wait_it_is_a_warning():
+    [finding] = found(process_grows, early(20, available=300 * MB))
+    assert finding.severity is Severity.WARNING
+
+
+@pytest.mark.parametrize("days", [early(20, hours=6), early(10), early(20, total=16 * GIB)])
+def test_too_short_and_too_weak_a_rise_is_left_alone(days):
+    assert found(process_grows, days) == []
+
+
+def test_a_command_that_was_level_for_longer_is_left_alone():
+    days = early(20)
+    days.process("consumer", start=-9)
+    assert found(process_grows, days) == []
+
+
+def test_a_log_without_the_hosts_size_is_judged_by_what_all_processes_hold():
+    days = Days(8, every=60)
+    days.process("consumer", leak(20), start=-1)
+    assert [each.subject for each in found(process_grows, days)] == ["consumer"]
+    days.process("database", 4000 * MB)
+    assert found(process_grows, days) == []
 
 
 # OAK102 processes-accumulate
