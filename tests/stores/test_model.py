@@ -1,4 +1,4 @@
-"""SQLite against the reference: whatever is asked of both, in whatever order, they answer the same."""
+"""Each store against the reference: whatever is asked of both, in whatever order, they answer the same."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from uuid import uuid4
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 from msgspec.structs import replace
+from tests.support.redis import forget_redis
 
 from oakum.clock import FakeClock
 from oakum.model.job import Claimed, JobQuery, NewJob, Overrides, State, Unique
@@ -19,8 +21,9 @@ from oakum.model.outcome import Completed, Failed, Lost, OverBudget, Released, S
 from oakum.model.retry import RetryRule
 from oakum.model.stats import TaskStats
 from oakum.model.task import TaskSpec
-from oakum.store.base import Identity, Instant, Want
+from oakum.store.base import Identity, Instant, Store, Want
 from oakum.store.memory import MemoryStore
+from oakum.store.redis.store import RedisStore
 from oakum.store.sqlite.store import SqliteStore
 
 TASKS, QUEUES, KEYS = ("a", "b"), ("default", "other"), (None, None, None, b"k", b"l")
@@ -43,16 +46,18 @@ class Pair(RuleBasedStateMachine):
 
     @initialize(target=workers)
     def open(self):
-        self.directory = Path(tempfile.mkdtemp(dir=MEMORY))
-        self.memory, self.sqlite = MemoryStore(), SqliteStore(str(self.directory / "work.db"))
+        self.memory, self.other = MemoryStore(), self.open_other()
         self.clock = FakeClock()
         self.made = 0
         self.insert_plain(9)
         return multiple(*(self.enrol() for _ in range(4)))
 
+    def open_other(self) -> Store:
+        """The store that is to be like the reference."""
+        raise NotImplementedError
+
     def teardown(self):
-        self.sqlite.close()
-        shutil.rmtree(self.directory)
+        self.other.close()
 
     @property
     def now(self) -> Instant:
@@ -85,17 +90,17 @@ class Pair(RuleBasedStateMachine):
             )
             for _ in range(count)
         ]  # fmt: skip
-        assert self.memory.insert(jobs, self.now) == self.sqlite.insert(jobs, self.now)
+        assert self.memory.insert(jobs, self.now) == self.other.insert(jobs, self.now)
         return multiple(*(job.id for job in jobs))
 
     def insert_plain(self, count):
         jobs = [NewJob(self.new_id(), TASKS[number % 2], b"", QUEUES[number % 3 == 2]) for number in range(count)]
-        assert self.memory.insert(jobs, self.now) == self.sqlite.insert(jobs, self.now)
+        assert self.memory.insert(jobs, self.now) == self.other.insert(jobs, self.now)
 
     @rule(old=ids, task=st.sampled_from(TASKS))
     def insert_again(self, old, task):
         jobs = [NewJob(old, task, b"again"), NewJob(self.new_id(), task, b"new"), NewJob(old, task, b"and again")]
-        assert self.memory.insert(jobs, self.now) == self.sqlite.insert(jobs, self.now)
+        assert self.memory.insert(jobs, self.now) == self.other.insert(jobs, self.now)
 
     @rule(target=workers)
     def another_worker(self):
@@ -104,21 +109,21 @@ class Pair(RuleBasedStateMachine):
     def enrol(self):
         identity = Identity("host", "boot", 1, 2, 3)
         worker = self.memory.enrol(identity, 10_000, self.now)
-        assert worker == self.sqlite.enrol(identity, 10_000, self.now)
+        assert worker == self.other.enrol(identity, 10_000, self.now)
         return worker
 
     @rule(worker=workers)
     def renew(self, worker):
-        assert self.memory.renew(worker, 10_000, b"r", self.now) == self.sqlite.renew(worker, 10_000, b"r", self.now)
+        assert self.memory.renew(worker, 10_000, b"r", self.now) == self.other.renew(worker, 10_000, b"r", self.now)
 
     @rule(worker=workers, off=st.sampled_from((0, 1, 1, 1)))
     def fence(self, worker, off):
         lease = next((each.lease_until_ms for each in self.memory.holders() if each.number == worker), 0) + off
-        assert self.memory.fence(worker, lease) == self.sqlite.fence(worker, lease)
+        assert self.memory.fence(worker, lease) == self.other.fence(worker, lease)
 
     @rule(worker=workers)
     def discharge(self, worker):
-        assert self.memory.discharge(worker) == self.sqlite.discharge(worker)
+        assert self.memory.discharge(worker) == self.other.discharge(worker)
 
     @rule(
         target=starts,
@@ -132,7 +137,7 @@ class Pair(RuleBasedStateMachine):
         return multiple(*self.take(Want(worker, tuple(queues), weights, room, limit)))
 
     def take(self, want):
-        mine, its = self.memory.claim(want, self.now), self.sqlite.claim(want, self.now)
+        mine, its = self.memory.claim(want, self.now), self.other.claim(want, self.now)
         assert [replace(job, ref=0) for job in mine] == [replace(job, ref=0) for job in its]
         return [(want.holder, *both) for both in zip(mine, its, strict=True)]
 
@@ -168,8 +173,8 @@ class Pair(RuleBasedStateMachine):
 
     def settle_starts(self, batch, worker, follow):
         mine = [self.judge(memory, outcome, follow) for (_, memory, _), outcome in batch]
-        its = [self.judge(sqlite, outcome, follow) for (_, _, sqlite), outcome in batch]
-        assert self.memory.settle(mine, worker, self.now) == self.sqlite.settle(its, worker, self.now)
+        its = [self.judge(other, outcome, follow) for (_, _, other), outcome in batch]
+        assert self.memory.settle(mine, worker, self.now) == self.other.settle(its, worker, self.now)
 
     def judge(self, job: Claimed, outcome, follow):
         usage, grow = Usage(1, 2, 3), isinstance(outcome, OverBudget)
@@ -177,30 +182,30 @@ class Pair(RuleBasedStateMachine):
 
     @rule(jobs=st.lists(ids, max_size=4))
     def cancel(self, jobs):
-        assert self.memory.cancel(jobs, self.now) == self.sqlite.cancel(jobs, self.now)
+        assert self.memory.cancel(jobs, self.now) == self.other.cancel(jobs, self.now)
 
     @rule(jobs=st.lists(ids, max_size=3))
     def retry(self, jobs):
         wanted = {job: self.new_id() for job in jobs}
-        assert self.memory.retry(wanted, self.now) == self.sqlite.retry(wanted, self.now)
+        assert self.memory.retry(wanted, self.now) == self.other.retry(wanted, self.now)
 
     @rule(limit=st.sampled_from((1, 2, 1000)))
     def promote(self, limit):
-        assert self.memory.promote(self.now, limit) == self.sqlite.promote(self.now, limit)
+        assert self.memory.promote(self.now, limit) == self.other.promote(self.now, limit)
 
     @rule(limit=st.sampled_from((1, 2, 1000)))
     def prune(self, limit):
-        assert self.memory.prunable(self.now) == self.sqlite.prunable(self.now)
-        assert self.memory.prune(self.now, limit) == self.sqlite.prune(self.now, limit)
+        assert self.memory.prunable(self.now) == self.other.prunable(self.now)
+        assert self.memory.prune(self.now, limit) == self.other.prune(self.now, limit)
 
     @rule(start=starts)
     def progress(self, start):
         self.progress_of(start)
 
     def progress_of(self, start):
-        worker, memory, sqlite = start
+        worker, memory, other = start
         self.memory.progress({memory.ref: b"half"}, worker)
-        self.sqlite.progress({sqlite.ref: b"half"}, worker)
+        self.other.progress({other.ref: b"half"}, worker)
 
     @rule(task=st.sampled_from(TASKS), peak=st.integers(0, 1 << 50))
     def observe(self, task, peak):
@@ -208,12 +213,12 @@ class Pair(RuleBasedStateMachine):
         stats.runs = 1
         stats.peak.add(peak)
         self.memory.observe({task: stats})
-        self.sqlite.observe({task: stats})
+        self.other.observe({task: stats})
 
     @rule(queue=st.sampled_from(QUEUES), paused=st.sampled_from((False, False, True)))
     def pause(self, queue, paused):
         self.memory.pause(queue, paused)
-        self.sqlite.pause(queue, paused)
+        self.other.pause(queue, paused)
 
     @rule(seconds=SECONDS)
     def pass_time(self, seconds):
@@ -227,15 +232,15 @@ class Pair(RuleBasedStateMachine):
     )
     def list_jobs(self, states, task, tag, limit):
         query = JobQuery(tuple(states), task, None, tag, None, limit)
-        assert self.memory.jobs(query) == self.sqlite.jobs(query)
+        assert self.memory.jobs(query) == self.other.jobs(query)
 
     @rule()
     def close_and_open(self):
-        self.sqlite.close()
+        self.other.close()
 
     @invariant()
     def both_tell_the_same(self):
-        mine, its = self.memory, self.sqlite
+        mine, its = self.memory, self.other
         assert mine.jobs(JobQuery()) == its.jobs(JobQuery())
         assert set(map(counted, mine.counts())) == set(map(counted, its.counts()))
         assert (mine.next_due(), mine.paused()) == (its.next_due(), its.paused())
@@ -251,15 +256,15 @@ class Pair(RuleBasedStateMachine):
     @invariant()
     def the_tally_is_a_full_count(self):
         found = {}
-        for view in self.sqlite.jobs(JobQuery(limit=10_000)).jobs:
+        for view in self.other.jobs(JobQuery(limit=10_000)).jobs:
             key = (view.queue, view.task, view.state)
             found[key] = found.get(key, 0) + 1
-        assert found == {counted(count)[:3]: count.jobs for count in self.sqlite.counts()}
+        assert found == {counted(count)[:3]: count.jobs for count in self.other.counts()}
 
     @invariant()
     def both_have_measured_the_same(self):
         packed = [
-            {task: stats.encode() for task, stats in store.stats().items()} for store in (self.memory, self.sqlite)
+            {task: stats.encode() for task, stats in store.stats().items()} for store in (self.memory, self.other)
         ]
         assert packed[0] == packed[1]
 
@@ -268,5 +273,26 @@ def counted(count):
     return count.queue, count.task, count.state, count.jobs
 
 
-TestPair = Pair.TestCase
-TestPair.settings = settings(max_examples=40, stateful_step_count=40)
+class SqlitePair(Pair):
+    def open_other(self):
+        self.directory = Path(tempfile.mkdtemp(dir=MEMORY))
+        return SqliteStore(str(self.directory / "work.db"))
+
+    def teardown(self):
+        super().teardown()
+        shutil.rmtree(self.directory)
+
+
+class RedisPair(Pair):
+    def open_other(self):
+        self.prefix = f"test-{uuid4().hex}"
+        return RedisStore(f"{os.environ['OAKUM_TEST_REDIS']}?prefix={self.prefix}")
+
+    def teardown(self):
+        super().teardown()
+        forget_redis(os.environ["OAKUM_TEST_REDIS"], self.prefix)
+
+
+EXAMPLES = settings(max_examples=40, stateful_step_count=40)
+TestSqlite, TestRedis = SqlitePair.TestCase, RedisPair.TestCase
+TestSqlite.settings = TestRedis.settings = EXAMPLES

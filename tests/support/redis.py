@@ -1,0 +1,77 @@
+"""Redis servers for tests: the shared one cleaned up after a test, and ones of a test's own that it may kill."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Self
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+PATIENCE_S = 30.0
+
+
+def forget_redis(url: str, prefix: str) -> None:
+    """Takes a store's keys off a server."""
+    with Redis.from_url(url) as server:
+        keys = list(server.scan_iter(f"{{{prefix}}}:*", count=10_000))
+        if keys:
+            server.unlink(*keys)
+
+
+class RedisServer:
+    """A server with a port and a directory of its own. Use as a context manager; it may be killed and started again."""
+
+    def __init__(self, path: Path, *options: str) -> None:
+        self._path, self._options = path, options
+        self._process: subprocess.Popen[bytes] | None = None
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port: int = free.getsockname()[1]
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def client(self) -> Redis:
+        """A connection beside the store's."""
+        return Redis.from_url(self.url)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def start(self) -> None:
+        """Returns when it answers."""
+        program = shutil.which("redis-server") or shutil.which("valkey-server")
+        assert program, "no redis-server here: script/servers installs it"
+        base = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self._path), "--save", ""]
+        aof = ["--appendonly", "yes", "--appendfsync", "always"]
+        with (self._path / "redis.log").open("ab") as log:
+            self._process = subprocess.Popen([program, *base, *aof, *self._options], stdout=log, stderr=log)
+        deadline = time.monotonic() + PATIENCE_S
+        with self.client as client:
+            while True:
+                try:
+                    client.ping()
+                    return
+                except (RedisError, OSError):
+                    assert time.monotonic() < deadline, (self._path / "redis.log").read_text()
+                    assert self._process.poll() is None, (self._path / "redis.log").read_text()
+
+    def kill(self) -> None:
+        """SIGKILL, as by the kernel."""
+        if self._process is not None:
+            os.kill(self._process.pid, signal.SIGKILL)
+            self._process.wait(PATIENCE_S)
+            self._process = None
