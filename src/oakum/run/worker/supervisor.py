@@ -128,7 +128,10 @@ class Supervisor:
         self._bell.drain()
         self._rung = True
         if not self.fleet.idle:
-            self.stop_cancelled()
+            try:
+                self.stop_cancelled()
+            except StoreError as error:
+                self._trouble(error)
 
     def look_again(self) -> None:
         """There may be jobs to claim."""
