@@ -32,12 +32,12 @@ def list_view(rows: Sequence[ScheduleRow], now_ms: int, width: int) -> Iterator[
         *(["OVERLAP"] if wide else []),
     ]
     table = show.table(*heads, left=3 if wide else 2)
-    room = max(_SHORTEST_NAME, width // 4)
+    room = max(_SHORTEST_NAME, width // 5)
     for row in rows:
         ticks = show.clean(row.timing) + ("*" if row.set_by_hand else "")
         cells = [
             show.tail(row.name, room),
-            show.tail(ticks, room),
+            ticks,
             *([show.tail(row.task, room)] if wide else []),
             coming(row, now_ms),
             show.age(now_ms - row.fired_ms) if row.fired_ms is not None else show.UNKNOWN,

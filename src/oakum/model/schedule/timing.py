@@ -16,13 +16,14 @@ from msgspec import Struct
 
 from oakum.errors import UsageError
 from oakum.model.schedule.calendar import check_cron, cron_after
-from oakum.units import Duration, format_duration, parse_duration
+from oakum.units import Duration, parse_duration
 
 SHORTEST_INTERVAL_MS: Final = 10
 MOST_MOMENTS: Final = 1000
 MOST_COUNTED: Final = 2000  # missed ticks of a cron text are counted up to here, since each has to be found
 
 _SECOND_MS: Final = 1000
+_UNITS: Final = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))
 
 
 class Every(Struct, frozen=True, tag="every", omit_defaults=True):
@@ -36,7 +37,8 @@ class Every(Struct, frozen=True, tag="every", omit_defaults=True):
         return ms + self.interval_ms - (ms - self.anchor_ms) % self.interval_ms
 
     def __str__(self) -> str:
-        return f"every {format_duration(self.interval_ms / 1000)}"
+        unit, length = next((unit, length) for unit, length in _UNITS if self.interval_ms % length == 0)
+        return f"every {self.interval_ms // length}{unit}"
 
 
 class Cron(Struct, frozen=True, tag="cron", omit_defaults=True):
