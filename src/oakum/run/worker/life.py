@@ -253,16 +253,22 @@ class Worker:
                 self._supervisor.claiming, self._house.state = True, "running"
 
     def _stop(self) -> None:
-        """No more claims; what runs has the grace, or until it is told a second time; then it is ended, unspent."""
+        """No more claims; what runs has the grace, or until it is told a second time; then it is ended, unspent.
+
+        A store that can't be reached even then is left without a word: its lease runs out, and the jobs go back.
+        """
         supervisor = self._supervisor
         notify("STOPPING=1")
         self._house.state, supervisor.claiming = "stopping", False
         supervisor.release("the worker stopped")
         told, deadline = len(self._told), time.monotonic() + self._settings.grace_s
-        next_tick = 0.0
+        next_tick, killed = 0.0, False
         while not supervisor.quiet:
             now = time.monotonic()
             if now > deadline or len(self._told) > told:
+                if killed and supervisor.store_trouble:
+                    break
+                killed = True
                 told, deadline = len(self._told), now + LAST_WORD_S
                 busy = [kid for kid in self._crew.fleet.kids if kid.in_hand]
                 self._crew.kill(busy, Released("the worker stopped"))
@@ -271,14 +277,14 @@ class Worker:
                 self._house.tick(now)
             supervisor.turn(TICK_S / 10)
             supervisor.release("the worker stopped")
-        supervisor.ledger.save(supervisor.store)
+        farewell = "nothing was left running" if supervisor.quiet else f"not all was written: {supervisor.store_trouble}"
         supervisor.herald.emit(WorkerStopped(os.getpid(), "told to stop"))
         self._crew.dismiss(LAST_WORD_S)
         supervisor.herald.connect(None, 0)
         self._scheduler.close()
         supervisor.close()
         self._poller.close()
-        self._say(f"oakum worker: stopped after {supervisor.ended_jobs} jobs; nothing was left running")
+        self._say(f"oakum worker: stopped after {supervisor.ended_jobs} jobs; {farewell}")
 
 
 def queues_of(manifest: Manifest) -> tuple[str, ...]:

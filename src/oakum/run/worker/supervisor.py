@@ -5,6 +5,7 @@ All that it decides it asks of pure code (`model.lifecycle`, `model.admission`);
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import time
@@ -90,7 +91,9 @@ class Supervisor:
         self._meter.close()
         if self._bell is not None:
             self._bell.close()
-        self.store.discharge(self.holder)
+        with contextlib.suppress(StoreError):  # it may be out of reach: then the lease runs out
+            self.ledger.save(self.store)
+            self.store.discharge(self.holder)
         self.store.close()
 
     def now(self) -> Instant:
