@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
 from msgspec import Raw
 
 from oakum.model.job import JobQuery, JobView, State
-from oakum.store.base import Count, Page, Start, Story
+from oakum.store.base import Count, Flow, Page, Start, Story
 from oakum.store.redis.records import Names, Record, decode, decode_all, decode_names
 from oakum.store.redis.wire import blob
 
@@ -70,6 +71,24 @@ def counts(names: Any, jobs: Any, bytes: Any) -> list[Count]:
     for field, number in zip(jobs[::2], jobs[1::2], strict=True):
         queue, task, state = map(int, field.split(b":"))
         found.append(Count(texts[queue], texts[task], State(state), int(number), int(sizes.get(field, 0))))
+    return found
+
+
+def flows(names: Any, jobs: Any, gone: Any, oldest: Any) -> list[Flow]:
+    """See `oakum.store.base.Store.flows`; the numbers go by queue:task:state and by queue:task."""
+    texts = decode_names(names)
+    pruned = {key: int(number) for key, number in zip(gone[::2], gone[1::2], strict=True)}
+    first = dict(zip(oldest[::2], oldest[1::2], strict=True))
+    arrived, ended = Counter(pruned), Counter(pruned)
+    for field, number in zip(jobs[::2], jobs[1::2], strict=True):
+        key, _, state = field.rpartition(b":")
+        arrived[key] += int(number)
+        if State(int(state)).terminal:
+            ended[key] += int(number)
+    found: list[Flow] = []
+    for key, number in arrived.items():
+        queue, task = map(int, key.split(b":"))
+        found.append(Flow(texts[queue], texts[task], number, ended[key], first.get(key)))
     return found
 
 

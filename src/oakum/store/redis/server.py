@@ -8,6 +8,7 @@ from typing import Any, Final
 from redis.exceptions import ResponseError
 
 from oakum.errors import StoreError
+from oakum.store.base import Space
 from oakum.store.redis.address import Address, Durability
 
 Ask = Callable[..., Any]
@@ -47,6 +48,13 @@ def check(ask: Ask, address: Address) -> Durability:
 def promise(durability: Durability) -> str:
     """What survives, in one line."""
     return f"Redis, {_PROMISES[durability]}"
+
+
+def space(ask: Ask) -> Space:
+    """What the server's memory holds, of whomever it is, and its bound: where that is full, nobody's jobs go in."""
+    memory = info(ask, "memory")
+    limit = int(memory["maxmemory"]) or int(memory["total_system_memory"])
+    return Space(int(memory["used_memory"]), limit)
 
 
 def info(ask: Ask, section: str) -> dict[str, str]:

@@ -14,7 +14,21 @@ from oakum.model.ids import id_text
 from oakum.model.job import Claimed, JobQuery, NewJob, State
 from oakum.model.lifecycle import CANCELLED, EXPIRED, NOT_AGAIN, STARTS_KEPT, Ending, Settlement
 from oakum.model.stats import TaskStats
-from oakum.store.base import Bell, Count, Holder, Identity, Instant, Mark, Page, Scheduled, Story, Topic, Want
+from oakum.store.base import (
+    Bell,
+    Count,
+    Flow,
+    Holder,
+    Identity,
+    Instant,
+    Mark,
+    Page,
+    Scheduled,
+    Space,
+    Story,
+    Topic,
+    Want,
+)
 from oakum.store.redis import read, schedules, server
 from oakum.store.redis.address import parse
 from oakum.store.redis.bell import BellTower
@@ -123,6 +137,9 @@ class RedisStore:
     def prunable(self, now: Instant) -> int:
         return int(self._ask("ZCOUNT", "ended", "-inf", now.wall_ms))
 
+    def forget(self, ids: Sequence[bytes], now: Instant) -> int:
+        return sum(self._call("forget", blobs(some), now.wall_ms) for some in _slices(ids))
+
     # -- those who hold them -------------------------------------------------------------------------------------------
 
     def enrol(self, identity: Identity, lease_ms: int, now: Instant) -> int:
@@ -167,6 +184,19 @@ class RedisStore:
         return bool(self._call("drop_schedule", name))
 
     # -- what is known -------------------------------------------------------------------------------------------------
+
+    def memo(self, name: str) -> bytes | None:
+        value: bytes | None = self._ask("HGET", "memo", name)
+        return value
+
+    def keep_memo(self, name: str, value: bytes) -> None:
+        self._call("keep_memo", name, blob(value))
+
+    def flows(self) -> Sequence[Flow]:
+        return read.flows(*self._call("flows"))
+
+    def space(self) -> Space:
+        return server.space(self._connection.ask)
 
     def progress(self, notes: Mapping[int, bytes], holder: int) -> None:
         for some in _slices(list(notes.items())):

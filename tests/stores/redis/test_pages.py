@@ -1,0 +1,69 @@
+"""Records lie in pages by id: whatever order ids come in, none is lost, and no page grows beyond its bound."""
+
+from __future__ import annotations
+
+import random
+
+from oakum.model.job import JobQuery, NewJob
+
+
+def sizes(server) -> list[int]:
+    with server.client as client:
+        return [client.hlen(key) for key in client.scan_iter("{oakum}:page:*")]
+
+
+def insert(user, numbers) -> None:
+    jobs = [NewJob(number.to_bytes(16, "big"), "t", b"p") for number in numbers]
+    for first in range(0, len(jobs), 97):
+        assert user.store.insert(jobs[first : first + 97], user.now) == []
+
+
+def listed(user) -> list[int]:
+    found, before = [], None
+    while True:
+        page = user.store.jobs(JobQuery(limit=100, before=before))
+        found += [int.from_bytes(view.id, "big") for view in page.jobs]
+        before = page.before
+        if before is None:
+            return found
+
+
+def test_rising_ids_fill_their_pages(server, user):
+    insert(user, range(1000, 2000))
+    assert sorted(sizes(server))[1:] == [64] * 15
+    assert listed(user) == list(range(1999, 999, -1))
+
+
+def test_ids_in_any_order(server, user):
+    chance = random.Random(7)
+    numbers = list({chance.getrandbits(120): None for _ in range(1500)})
+    insert(user, numbers)
+    assert max(sizes(server)) <= 64
+    assert sum(sizes(server)) == 1500
+    assert listed(user) == sorted(numbers, reverse=True)
+    insert(user, numbers)
+    assert [count.jobs for count in user.store.counts()] == [1500]
+
+
+def test_falling_ids(server, user):
+    insert(user, range(900, 0, -1))
+    assert max(sizes(server)) <= 64
+    assert len(sizes(server)) < 40
+    assert listed(user) == list(range(900, 0, -1))
+
+
+def test_pages_that_are_empty_go(server, user):
+    jobs = user.insert(500)
+    user.store.cancel([job.id for job in jobs[64:]], user.now)
+    user.clock.advance(1e6)
+    assert user.store.prune(user.now) == 436
+    assert sizes(server) == [64]
+    insert(user, [1, (1 << 128) - 1])
+    assert len(listed(user)) == 66
+
+
+def test_a_page_of_few_small_jobs_is_one_piece_of_memory(server, user):
+    user.insert(64)
+    with server.client as client:
+        (page,) = client.scan_iter("{oakum}:page:*")
+        assert client.object("encoding", page) == b"listpack"
