@@ -21,10 +21,6 @@ HEAD = """
 import asyncio, threading
 from oakum.events import JobEnded, WorkerStarted, WorkerStopped
 
-def mark(word):
-    with open(os.path.join(HERE, "marks"), "a") as file:
-        file.write(f"{word}\\n")
-
 @app.task
 def add(a: int, b: int) -> int:
     return a + b
@@ -49,15 +45,6 @@ def workshop(tmp_path: Path) -> Iterator[Callable[[str], Workshop]]:
     yield make
     for shop in made:
         shop.close()
-
-
-def marks(shop: Workshop) -> list[str]:
-    path = shop.path / "marks"
-    return path.read_text().split("\n")[:-1] if path.exists() else []
-
-
-def outcomes(shop: Workshop, job) -> list[object]:
-    return [decode_record(start.record).outcome for start in shop.app.store.story(job._id).starts]
 
 
 def test_each_way_to_try_again_is_kept_in_the_story(workshop) -> None:
@@ -85,7 +72,7 @@ def large() -> str:
     shop.worker()
     flaky = shop.tasks.flaky.enqueue("reset")
     assert flaky.wait(WAIT) == 3
-    story = [type(outcome) for outcome in outcomes(shop, flaky)]
+    story = [type(outcome) for outcome in shop.outcomes(flaky)]
     assert story == [Snoozed, Failed, Failed]
     assert isinstance(decode_record(shop.app.store.outcome(flaky._id)[1]).outcome, Completed)
     for task, args, says in (("flaky", ("wrong",), "ValueError: never mind"), ("large", (), "the result takes"), ("impatient", (), "on_success=True")):  # fmt: skip
@@ -101,17 +88,17 @@ def stopping():
 """)
     worker = shop.worker()
     old = shop.tasks.wait.enqueue("old")
-    shop.until(lambda: "old" in marks(shop))
+    shop.until(lambda: "old" in shop.marks())
     worker.send_signal(signal.SIGHUP)
     shop.until(lambda: "loaded the application anew" in shop.said())
     unwanted = shop.tasks.wait.enqueue("unwanted")
-    shop.until(lambda: "unwanted" in marks(shop))
+    shop.until(lambda: "unwanted" in shop.marks())
     unwanted.cancel()
     with pytest.raises(JobCancelled):
         unwanted.wait(WAIT)
     (shop.path / "old").touch()
     pid = old.wait(WAIT)
-    shop.until(lambda: f"stopped {pid}" in marks(shop))
+    shop.until(lambda: f"stopped {pid}" in shop.marks())
     assert shop.tasks.add.enqueue(1, 2).wait(WAIT) == 3
     assert len(shop.tree(worker)["oakum-child"]) == 2
 
@@ -157,14 +144,14 @@ def where() -> int:
 """)
     worker = shop.worker()
     child = shop.tasks.where.enqueue().wait(WAIT)
-    assert f"started {child}" in marks(shop)
-    (heard,) = shop.until(lambda: [mark for mark in marks(shop) if mark.startswith("shop.where completed")])
+    assert f"started {child}" in shop.marks()
+    (heard,) = shop.until(lambda: [mark for mark in shop.marks() if mark.startswith("shop.where completed")])
     assert heard.split()[2] not in (str(child), str(worker.pid))
     worker.terminate()
     assert worker.wait(WAIT) == 0
-    shop.until(lambda: "WorkerStopped" in marks(shop))
-    assert f"stopped {child}" in marks(shop)
-    assert "WorkerStarted" in marks(shop)
+    shop.until(lambda: "WorkerStopped" in shop.marks())
+    assert f"stopped {child}" in shop.marks()
+    assert "WorkerStarted" in shop.marks()
 
 
 def test_health_is_about_work_and_not_about_a_process(workshop) -> None:
@@ -234,9 +221,9 @@ async def hold(mb: int) -> int:
     assert [job.wait(WAIT) for job in small] == [3, 3, 3]
     with pytest.raises(JobQuarantined, match="OverBudget"):
         large.wait(WAIT)
-    assert [type(outcome) for outcome in outcomes(shop, large)] == [OverBudget]
-    assert all(not outcomes(shop, job) for job in small)  # unspent, and no word of it in their stories
-    assert len(marks(shop)) > 4  # they did break it together
+    assert [type(outcome) for outcome in shop.outcomes(large)] == [OverBudget]
+    assert all(not shop.outcomes(job) for job in small)  # unspent, and no word of it in their stories
+    assert len(shop.marks()) > 4  # they did break it together
 
 
 def test_a_worker_that_stops_makes_no_children_of_a_template_that_comes_late(workshop) -> None:
@@ -257,17 +244,17 @@ def stopping():
         time.sleep(0.01)
 """)
     worker = shop.worker()
-    shop.until(lambda: marks(shop) == ["started"] * 2)
+    shop.until(lambda: shop.marks() == ["started"] * 2)
     (shop.path / "slow").touch()
     worker.send_signal(signal.SIGHUP)
-    shop.until(lambda: "loading" in marks(shop))
+    shop.until(lambda: "loading" in shop.marks())
     worker.terminate()
-    shop.until(lambda: "stopping" in marks(shop))
+    shop.until(lambda: "stopping" in shop.marks())
     (shop.path / "load").touch()
     shop.until(lambda: "loaded the application anew" in shop.said())
     (shop.path / "leave").touch()
     assert worker.wait(WAIT) == 0
-    assert marks(shop).count("started") == 2
+    assert shop.marks().count("started") == 2
 
 
 def test_a_child_that_never_comes_up_does_not_keep_its_worker_from_stopping(workshop) -> None:
@@ -278,7 +265,7 @@ def starting():
     signal.pause()
 """)
     worker = shop.worker("--slots", "1")
-    shop.until(lambda: "stuck" in marks(shop))
+    shop.until(lambda: "stuck" in shop.marks())
     (child,) = shop.tree(worker)["oakum-child"]
     worker.terminate()
     assert worker.wait(WAIT) == 0
@@ -289,13 +276,13 @@ def test_a_template_that_is_killed_is_replaced_and_its_children_live_on(workshop
     shop = workshop()
     worker = shop.worker()
     job = shop.tasks.wait.enqueue("through")
-    shop.until(lambda: "through" in marks(shop))
+    shop.until(lambda: "through" in shop.marks())
     (template,) = shop.tree(worker)["oakum-template"]
     os.kill(template, signal.SIGKILL)
     shop.until(lambda: shop.tree(worker).get("oakum-template", [template]) != [template])
     (shop.path / "through").touch()
     job.wait(WAIT)
-    assert outcomes(shop, job) == []
+    assert shop.outcomes(job) == []
     assert shop.tasks.add.enqueue(1, 2).wait(WAIT) == 3
 
 
@@ -313,4 +300,4 @@ def crash() -> None:
         crash.wait(WAIT)
     assert [job.wait(WAIT) for job in before + after] == [*range(40), *range(40)]
     assert {shop.app.store.story(job._id).job.token for job in before} == {1}
-    assert all(outcomes(shop, job) == [] for job in before + after)  # whoever waited behind it is not charged
+    assert all(shop.outcomes(job) == [] for job in before + after)  # whoever waited behind it is not charged

@@ -15,8 +15,22 @@ from typing import Any
 
 from oakum import Oakum
 from oakum.host.tree import descendants
+from oakum.model.outcome import Outcome, decode_record
+from oakum.run.handle import Job
 
 PATIENCE_S = 60.0
+ROOT = Path(__file__).parents[2]
+HEAD = """
+import os, signal, sys, time
+from oakum import *
+app = Oakum('sqlite:///{path}/work.db')
+HERE = {path!r}
+
+def mark(word):
+    fd = os.open(os.path.join(HERE, "marks"), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(fd, f"{{word}}\\n".encode())
+    os.close(fd)
+"""
 
 
 class Workshop:
@@ -31,15 +45,27 @@ class Workshop:
         self.app: Oakum = self.tasks.app
 
     def write(self, source: str) -> None:
-        head = f"import os, signal, sys, time\nfrom oakum import *\napp = Oakum('sqlite:///{self.path}/work.db')\nHERE = {str(self.path)!r}\n"
-        (self.path / "shop.py").write_text(head + source)
+        (self.path / "shop.py").write_text(HEAD.format(path=str(self.path)) + source)
 
-    def worker(self, *options: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "oakum", "worker", "shop:app", "--memory", "512MiB", "--slots", "2", *options]
+    def worker(self, *options: str, program: tuple[str, ...] = ("oakum", "worker")) -> subprocess.Popen[bytes]:
+        """Starts a worker; `program` is a module that makes one, with words of its own."""
+        command = [sys.executable, "-m", *program, "shop:app", "--memory", "512MiB", "--slots", "2", *options]
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
         with (self.path / "log").open("ab") as log:
-            worker = subprocess.Popen(command, cwd=self.path, stderr=log, stdout=log)
+            worker = subprocess.Popen(command, cwd=self.path, stderr=log, stdout=log, env=environment)
         self._workers.append(worker)
         return worker
+
+    def marks(self) -> list[str]:
+        """The words that tasks wrote down with `mark`."""
+        path = self.path / "marks"
+        return path.read_text().split("\n")[:-1] if path.exists() else []
+
+    def outcomes(self, job: Job[Any]) -> list[Outcome]:
+        """How the starts of a job ended, but for the one that ended it well."""
+        story = self.app.store.story(job._id)
+        assert story is not None
+        return [decode_record(start.record).outcome for start in story.starts]
 
     def said(self) -> str:
         return (self.path / "log").read_text()

@@ -107,6 +107,7 @@ class Child:
             spoiled = "a MemoryError leaves the heap in pieces"
         except TaskInterrupt as error:  # it came just after the task had returned
             outcome = outcome_of(error, task, hand.timeout_s)
+        station.end_copy(outcome)
         duration_us = (time.monotonic_ns() - started_ns) // 1000
         station.page.finish(hand.number)
         peak, retained = gauge.finish()

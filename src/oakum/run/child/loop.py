@@ -101,6 +101,7 @@ class _Session:
         finally:
             if timer is not None:
                 timer.cancel()
+        station.end_copy(outcome)
         outcome = self._explain(hand, outcome)
         duration_us = (time.monotonic_ns() - started_ns) // 1000
         usage = Usage(

@@ -7,7 +7,7 @@ import time
 from typing import Any, Final
 
 from oakum.host.process import LOST_CHANNEL
-from oakum.model.outcome import Outcome, OverBudget, Usage
+from oakum.model.outcome import Completed, Failed, Outcome, OverBudget, Usage
 from oakum.model.progress import Progress
 from oakum.run.app import Oakum
 from oakum.run.child.gauge import RETAINED_BOUND, Gauge
@@ -34,6 +34,7 @@ class Station:
         self.line = Line(line)
         self.tail = Tail()
         self.gauge = Gauge()
+        self._pid = os.getpid()
         self._said = 0.0
 
     def context(self, hand: wire.Hand, started_ns: int) -> Context:
@@ -60,6 +61,13 @@ class Station:
         forget(error)
         return OverBudget(self.gauge.peak(), hand.limit, place, 1, text)
 
+    def end_copy(self, outcome: Outcome) -> None:
+        """A process that the job forked, and that came back from the task, ends here as a program would: it is not the child."""
+        if os.getpid() != self._pid:
+            if isinstance(outcome, Failed):
+                os.write(2, outcome.traceback.encode())
+            os._exit(_exit_status(outcome))
+
     def answer(self, hand: wire.Hand, outcome: Outcome, usage: Usage, spoiled: str) -> None:
         """Answers for a job."""
         if not spoiled and self.gauge.retained > RETAINED_BOUND:
@@ -81,3 +89,12 @@ class Station:
             self._said = now
             stamped = Progress(progress.done, progress.total, progress.note, int(time.time() * 1000))
             self.send(wire.Said(number, stamped))
+
+
+def _exit_status(outcome: Outcome) -> int:
+    if isinstance(outcome, Completed):
+        return 0
+    if isinstance(outcome, Failed) and outcome.type == "SystemExit":
+        code = outcome.message or "0"
+        return int(code) & 0xFF if code.isdecimal() else 1
+    return 1

@@ -166,7 +166,7 @@ class Crew:
 
     def _done(self, kid: Kid, held: InHand, done: wire.Done) -> None:
         kid.jobs += 1
-        kid.resting = max(0, done.resident - kid.shared)
+        kid.rest_at(done.resident)
         if done.usage.duration_us > OUTPUT_LOOK_US:
             kid.read_output()
         log = done.log

@@ -20,8 +20,10 @@ from oakum.run.child.tail import Tail
 from oakum.run.link import wire
 from oakum.run.link.channel import Channel
 from oakum.run.link.page import Page
+from oakum.units import MIB
 
-GROUP_SLACK: Final = 8 * 1024 * 1024  # page cache and the like, beside what ring 1 and 2 count
+GROUP_SLACK: Final = 8 * MIB  # page cache and the like, beside what ring 1 and 2 count
+GROUP_STEP: Final = 1 * MIB  # by less than this the kernel's limit need not follow the child's size
 
 
 class InHand(Struct, gc=False):
@@ -87,7 +89,7 @@ class Kid:
         self.pid, self.ring1 = hello.pid, hello.ring1
         self.pidfd = os.pidfd_open(hello.pid)
         self.shared = hello.shared
-        self.resting = max(0, hello.resident - hello.shared)
+        self.rest_at(hello.resident)
         with contextlib.suppress(OSError):
             with open(f"/proc/{self.pid}/oom_score_adj", "w") as file:
                 file.write("500")  # should the kernel have to choose, it is to be a child
@@ -97,6 +99,17 @@ class Kid:
                 self.group.add(self.pid)
             except OSError as error:
                 self.ring3 = f"off: {error}"
+
+    def rest_at(self, resident: int) -> None:
+        """What is resident of the child at rest, in bytes: the kernel's limit for its next job follows."""
+        self.resting = max(0, resident - self.shared)
+        if self.plan is not None:
+            self._limit_group(self.plan)
+
+    @property
+    def group_behind(self) -> bool:
+        """Whether the kernel held the running job to less than its limit: the one before it had just left much behind."""
+        return self.plan is not None and self.page.resting - self.shared + self.plan.kill_at > self._group_limit
 
     def give(self, job: Claimed, plan: Plan, attempt: int, now: float) -> bool:
         """Hands a job over; false when the child's inbox is full or closed."""
@@ -214,7 +227,7 @@ class Kid:
     def _limit_group(self, plan: Plan) -> None:
         """Ring 3: the group's limit follows the job's. v1 and v2 count the child's own pages, not the template's."""
         limit = self.resting + plan.kill_at + GROUP_SLACK
-        if self.group is None or limit == self._group_limit:
+        if self.group is None or abs(limit - self._group_limit) < GROUP_STEP:
             return
         try:
             self.group.limit(limit)

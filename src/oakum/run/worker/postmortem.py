@@ -21,6 +21,7 @@ _NOT_THE_USERS: Final = (
     os.path.dirname(os.path.dirname(os.path.dirname(__file__))) + os.sep,  # Oakum itself
 )
 _FRAME: Final = re.compile(r'File "([^"]+)", line (\d+) in (\S+)')
+_BEHIND: Final = "the kernel's limit was behind what its child had kept of the job before"
 _TOGETHER: Final = "the jobs of its loop ended with their child; each runs alone"
 
 
@@ -34,7 +35,8 @@ def autopsy(
     cause = _cause(status)
     verdict = kid.verdict
     if verdict is None and kid.group is not None and kid.group.kills():
-        verdict = OverBudget(kid.sampled, kid.plan.limit if kid.plan is not None else 0, ring=3)
+        limit = kid.plan.limit if kid.plan is not None else 0
+        verdict = Released(_BEHIND, alone=True) if kid.group_behind else OverBudget(kid.sampled, limit, ring=3)
     if isinstance(verdict, OverBudget):
         kid.read_output()
         verdict = OverBudget(verdict.peak, verdict.limit, _where(kid), verdict.ring)
