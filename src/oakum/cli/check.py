@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from oakum.cli import options
 from oakum.units import format_duration, format_size
 
 if TYPE_CHECKING:
+    from oakum.model.schedule.spec import Schedule
     from oakum.model.task import Manifest, TaskSpec
 
 
@@ -27,23 +29,33 @@ def run(args: argparse.Namespace) -> int:
 
     declared = manifest(app, args.app)
     if args.format == "json":
-        show.print_json(_as_json(declared, seconds))
+        show.print_json(_as_json(declared, app.schedules, seconds))
     else:
-        _print(declared, seconds)
+        _print(declared, app.schedules, seconds)
     return 0
 
 
-def _as_json(declared: Manifest, seconds: float) -> dict[str, Any]:
+def _as_json(declared: Manifest, schedules: Mapping[str, Schedule], seconds: float) -> dict[str, Any]:
     return {
         "app": declared.app,
         "store": options.shown_url(declared.store),
         "import_s": round(seconds, 3),
         "tasks": declared.tasks,
+        "schedules": [_schedule_as_json(name, schedule) for name, schedule in sorted(schedules.items())],
         "warnings": _warnings(declared),
     }
 
 
-def _print(declared: Manifest, seconds: float) -> None:
+def _schedule_as_json(name: str, schedule: Schedule) -> dict[str, Any]:
+    task, tick = schedule.job.task, _next_tick(schedule)
+    return {"name": name, "timing": str(schedule.timing), "task": task, "overlap": schedule.overlap, "next_ms": tick}
+
+
+def _next_tick(schedule: Schedule) -> int | None:
+    return schedule.after(int(time.time() * 1000))
+
+
+def _print(declared: Manifest, schedules: Mapping[str, Schedule], seconds: float) -> None:
     from rich.text import Text
 
     from oakum.cli import show
@@ -58,6 +70,13 @@ def _print(declared: Manifest, seconds: float) -> None:
         for task in declared.tasks:
             table.add_row(Text.assemble(task.name, (task.signature, "bright_black")), *_cells(task))
         console.print("", table, "", sep="\n")
+    if schedules:
+        table = show.table("SCHEDULE", "TICKS", "TASK", "NEXT", left=4)
+        for name, schedule in sorted(schedules.items()):
+            tick = _next_tick(schedule)
+            coming = "never again" if tick is None else show.moment(tick)
+            table.add_row(name, str(schedule.timing), schedule.job.task, coming)
+        console.print(table, "", sep="\n")
     for warning in _warnings(declared):
         console.print(Text(f"! {warning}", "yellow"), soft_wrap=True)
     console.print(_next(declared), soft_wrap=True)

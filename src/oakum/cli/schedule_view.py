@@ -86,7 +86,8 @@ def _lines(row: ScheduleRow, now_ms: int) -> Iterator[tuple[str, str]]:
             yield word, show.moment(moment)
     if row.jitter_s:
         yield "jitter", f"up to {show.duration(row.jitter_s)} later, by chance"
-    yield "makes", f"jobs of {row.task} in queue {row.queue}; `oakum jobs --tag schedule:{row.name}` lists them"
+    yield "makes", f"jobs of {row.task} in queue {row.queue}"
+    yield "its jobs", f"oakum jobs --tag 'schedule:{row.name}'"
     yield "overlap", row.overlap
     yield "catch-up", {0: "none", 1: "latest"}.get(row.catchup, f"all, the last {row.catchup}")
     if row.fired_ms is not None:

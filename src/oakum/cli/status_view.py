@@ -12,7 +12,7 @@ from rich.text import Text
 
 from oakum.cli import show
 from oakum.inspector.rates import Rates
-from oakum.inspector.views import Overview, QueueRow, TaskRow, WorkerRow
+from oakum.inspector.views import Overview, QueueRow, TaskRow, Ticking, WorkerRow
 from oakum.model.report import ChildReport, WorkerReport
 
 _WIDE: Final = 110  # columns from which on a task's waiting and running jobs and its rate have room
@@ -35,6 +35,8 @@ def view(title: str, now: Overview, rates: Rates | None, width: int, height: int
         above += [_queues(now.queues, rates), Text()]
     else:
         above.append(Text("no jobs yet: `oakum enqueue MODULE:APP TASK` makes one", _QUIET))
+    if now.schedules.count:
+        above += [_schedules(now.schedules, now.at_ms), Text()]
     room = None if height is None else height - _TASK_LINES - _lines(above, width)
     return Group(*above, *_tasks(now.tasks, rates, width, room))
 
@@ -55,6 +57,12 @@ def _notes(notes: Sequence[str]) -> RenderableType:
 
 
 # -- workers -----------------------------------------------------------------------------------------------------------
+
+
+def _schedules(ticking: Ticking, now_ms: int) -> Text:
+    resting = f", {ticking.resting:,} of them paused or over" if ticking.resting else ""
+    coming = "" if ticking.next_ms is None else f", the next tick in {show.age(ticking.next_ms - now_ms)}"
+    return Text(f"schedules {ticking.count:,}{resting}{coming}")
 
 
 def _worker(worker: WorkerRow, now_ms: int, width: int) -> Iterator[RenderableType]:

@@ -45,9 +45,10 @@ class Inspector:
     def overview(self) -> Overview:
         """Workers, queues, tasks and warnings. Costs the same however many jobs there are."""
         store = self._store
-        return overview(
+        found = overview(
             self._now().wall_ms, store.durability, self._workers(), store.counts(), store.stats(), store.paused()
         )
+        return msgspec.structs.replace(found, schedules=self.schedules.ticking())
 
     def capacity(self) -> Capacity:
         """What is asked of the workers and what they can do. Costs the same however many jobs there are."""

@@ -11,6 +11,7 @@ from msgspec import Struct
 from oakum.clock import Clock
 from oakum.errors import StoreError, UsageError
 from oakum.inspector.capacity import Planned
+from oakum.inspector.views import Ticking
 from oakum.model.ids import id_text
 from oakum.model.job import NewJob
 from oakum.model.schedule.change import Standing, pause, resume, retime
@@ -76,10 +77,13 @@ class Schedules:
         """All of them by name, a page at a time."""
         return (schedule_row(row) for row in self._rows())
 
-    def count(self) -> tuple[int, int]:
-        """How many there are, and how many of them are paused."""
-        paused = [decode_entry(row.spec).paused for row in self._rows()]
-        return len(paused), sum(paused)
+    def ticking(self) -> Ticking:
+        """How many there are, and when the next one ticks."""
+        count = resting = 0
+        for row in self._rows():
+            count += 1
+            resting += row.next_ms is None
+        return Ticking(count, resting, self._store.next_tick())
 
     def show(self, name: str) -> ScheduleRow:
         """One of them."""

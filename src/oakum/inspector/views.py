@@ -78,6 +78,14 @@ class WorkerRow(Struct, frozen=True):
         return self.state not in ("silent", "gone")
 
 
+class Ticking(Struct, frozen=True):
+    """How many schedules there are, how many of them are paused or over, and when the next one ticks."""
+
+    count: int = 0
+    resting: int = 0
+    next_ms: int | None = None
+
+
 class Overview(Struct, frozen=True):
     """The whole store at one moment. `notes` are warnings, each one line."""
 
@@ -87,6 +95,7 @@ class Overview(Struct, frozen=True):
     queues: tuple[QueueRow, ...]
     tasks: tuple[TaskRow, ...]
     notes: tuple[str, ...]
+    schedules: Ticking = Ticking()
 
 
 class ProgressRow(Struct, frozen=True):

@@ -40,6 +40,34 @@ def test_json_for_programs(app, oakum):
     )  # fmt: skip
 
 
+def test_schedules_are_listed_with_their_next_tick(app, oakum):
+    target = app(
+        APP.replace("import Oakum", "import Oakum, at, cron, every").replace("sqlite:///work.db", "memory://")
+        + """
+from datetime import UTC, datetime
+app.schedule("mails", every("15m"), mail.job("all"), overlap="queue_one")
+app.schedule("once", at(datetime(2020, 1, 1, tzinfo=UTC)), mail.job("one"))
+"""
+    )
+    out = oakum("check", target).out
+    assert next(line for line in out.splitlines() if line.startswith("mails")).split()[:4] == [
+        "mails",
+        "every",
+        "15m",
+        "shop.mail",
+    ]
+    assert next(line for line in out.splitlines() if line.startswith("once")).split()[-2:] == ["never", "again"]
+    mails, once = json.loads(oakum("check", target, "--format", "json").out)["schedules"]
+    assert (mails["timing"], mails["overlap"], mails["next_ms"] % 900_000) == ("every 15m", "queue_one", 0)
+    assert (once["task"], once["next_ms"]) == ("shop.mail", None)
+
+
+def test_a_schedule_that_makes_no_sense_is_one_line(app, oakum):
+    said = oakum("check", app(APP.replace("import Oakum", "import Oakum, cron") + "\ncron('0 0 30 2 *')\n"))
+    assert (said.status, said.out, said.err.count("\n")) == (3, "", 2)  # the application's own noise is the other
+    assert "'0 0 30 2 *' makes no sense or never fires" in said.err
+
+
 def test_without_a_task_it_says_what_to_do(app, oakum):
     said = oakum("check", app('from oakum import Oakum\napp = Oakum("sqlite:///work.db")\n'))
     assert said.out.splitlines()[-1] == "declare one: put @app.task above a function"

@@ -24,7 +24,7 @@ def test_json_for_programs(bench, oakum):
     )  # fmt: skip
     bench.store.renew(bench.worker(), 1000, encode_report(report), bench.now)
     shown = json.loads(oakum("status", "--format", "json").out)
-    assert list(shown) == ["at_ms", "durability", "workers", "queues", "tasks", "notes"]
+    assert list(shown) == ["at_ms", "durability", "workers", "queues", "tasks", "notes", "schedules"]
     assert shown["workers"][0]["report"]["room"] == 100
     assert shown["queues"][0]["jobs"]["available"] == 2
     (task,) = shown["tasks"]
