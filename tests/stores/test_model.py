@@ -8,10 +8,12 @@ import tempfile
 from pathlib import Path
 from uuid import uuid4
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 from msgspec.structs import replace
+from tests.support.postgres import make_empty
 from tests.support.redis import forget_redis
 
 from oakum.clock import FakeClock
@@ -23,6 +25,7 @@ from oakum.model.stats import TaskStats
 from oakum.model.task import TaskSpec
 from oakum.store.base import Identity, Instant, Store, Want
 from oakum.store.memory import MemoryStore
+from oakum.store.postgres.store import PostgresStore
 from oakum.store.redis.store import RedisStore
 from oakum.store.sqlite.store import SqliteStore
 
@@ -283,6 +286,14 @@ class SqlitePair(Pair):
         shutil.rmtree(self.directory)
 
 
+class PostgresPair(Pair):
+    url = ""
+
+    def open_other(self):
+        make_empty(self.url)
+        return PostgresStore(self.url)
+
+
 class RedisPair(Pair):
     def open_other(self):
         self.prefix = f"test-{uuid4().hex}"
@@ -296,3 +307,11 @@ class RedisPair(Pair):
 EXAMPLES = settings(max_examples=40, stateful_step_count=40)
 TestSqlite, TestRedis = SqlitePair.TestCase, RedisPair.TestCase
 TestSqlite.settings = TestRedis.settings = EXAMPLES
+
+
+class TestPostgres(PostgresPair.TestCase):
+    settings = settings(max_examples=10, stateful_step_count=25)  # each look at a job is a question to a server
+
+    @pytest.fixture(autouse=True)
+    def _url(self, postgres_schema):
+        PostgresPair.url = postgres_schema

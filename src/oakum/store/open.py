@@ -10,7 +10,8 @@ from oakum.store.base import Store
 
 
 def open_store(url: str, *, must_exist: bool = False) -> Store:
-    """The store that `url` names: `sqlite:///relative.db`, `sqlite:////absolute.db`, `redis://host:6379/0` or `memory://`.
+    """The store that `url` names: `sqlite:///relative.db`, `sqlite:////absolute.db`, `postgresql://user@host/database`,
+    `redis://host:6379/0` or `memory://`.
 
     Nothing is opened yet. `must_exist` is for those who only want to look: they make no store by looking. Raises
     UsageError for a URL that names none, and for a store that must exist and does not.
@@ -25,6 +26,8 @@ def open_store(url: str, *, must_exist: bool = False) -> Store:
 
             return SqliteStore(path)
         raise UsageError(f"store: {url!r} names no file; write it like 'sqlite:///work.db'")
+    if scheme in ("postgresql", "postgres") and separator:
+        return _open_postgres(url, must_exist)
     if scheme in ("redis", "rediss") and separator:
         return _open_redis(url, must_exist)
     if scheme == "memory" and separator:
@@ -34,6 +37,19 @@ def open_store(url: str, *, must_exist: bool = False) -> Store:
 
         return MemoryStore()
     raise UsageError(f"store: {url!r} is none that this Oakum knows; write it like 'sqlite:///work.db' or 'memory://'")
+
+
+def _open_postgres(url: str, must_exist: bool) -> Store:
+    try:
+        from oakum.store.postgres.store import PostgresStore
+    except ModuleNotFoundError as error:
+        if error.name != "psycopg":
+            raise
+        raise UsageError("store: postgresql:// needs psycopg; install it with: pip install 'oakum[postgres]'") from None
+    store = PostgresStore(url)
+    if must_exist and not store.exists():
+        raise UsageError("store: nothing of Oakum's is in that schema; a first job makes it")
+    return store
 
 
 def _open_redis(url: str, must_exist: bool) -> Store:

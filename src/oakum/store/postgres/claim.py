@@ -1,0 +1,168 @@
+"""Taking jobs out: the first in order of every task that the worker wants, within its bytes and its number."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from oakum.model.job import Claimed
+from oakum.model.lifecycle import EXPIRED
+from oakum.store.base import Want
+from oakum.store.postgres.db import Db
+from oakum.store.postgres.names import Names
+from oakum.store.postgres.settle import end_waiting
+from oakum.store.sqlite import meta
+
+PROMOTED_AT_ONCE: Final = 1000
+
+_COLUMNS: Final = "seq, uuid_send(id), task, queue, payload, token, tries, crashes, over, suspect, meta, key"
+_FIRST: Final = """
+SELECT {columns} FROM oakum.job
+WHERE state = 0 AND queue = want.queue AND task = want.task AND (expires_at IS NULL OR expires_at > {now})
+ORDER BY rank, run_at, seq LIMIT want.most
+"""
+_HEAD: Final = f"""
+SELECT want.line, want.task
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) AS want(line, queue, task, most),
+    LATERAL ({_FIRST.format(columns="rank, run_at, seq", now="$5::bigint")}) AS first
+WHERE want.queue NOT IN (SELECT queue FROM oakum.paused)
+ORDER BY want.line, first.rank, first.run_at, first.seq
+"""
+# The locked rows are found again by their place in the table: an array of them, since the planner would rather guess
+# how many rows a join has, and read the whole table for it.
+_TAKE: Final = f"""
+WITH first AS MATERIALIZED (
+    SELECT first.ctid AS place
+    FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) AS want(line, queue, task, most),
+        LATERAL ({_FIRST.format(columns="ctid", now="$5::bigint")} FOR UPDATE SKIP LOCKED) AS first
+    WHERE want.queue NOT IN (SELECT queue FROM oakum.paused)
+), me AS MATERIALIZED (
+    SELECT 1 FROM oakum.holder WHERE number = $6 AND NOT fenced AND EXISTS (SELECT 1 FROM first) FOR SHARE
+), taken AS (
+    UPDATE oakum.job SET state = 1, holder = $6, token = token + 1
+    WHERE ctid = ANY(ARRAY(SELECT place FROM first)) AND state = 0 AND EXISTS (SELECT 1 FROM me)
+    RETURNING rank, run_at, {_COLUMNS}
+), told AS (
+    INSERT INTO oakum.delta SELECT queue, task, side.state, side.sign * count(*), side.sign * sum(octet_length(payload))
+    FROM taken, (VALUES (0, -1), (1, 1)) AS side(state, sign) GROUP BY queue, task, side.state, side.sign
+)
+SELECT * FROM taken
+"""
+_HELD: Final = f"SELECT {_COLUMNS} FROM oakum.job WHERE state = 1 AND holder = $1 ORDER BY seq LIMIT $2"
+_WAIT: Final = """
+UPDATE oakum.holder SET waits = $2::integer[] WHERE number = $1 AND NOT fenced AND waits IS DISTINCT FROM $2::integer[]
+"""
+_EXPIRING: Final = "expires_at IS NOT NULL AND state IN (0, 2, 3)"  # word for word as in the index
+_EXPIRED: Final = f"""
+SELECT seq, id FROM oakum.job WHERE expires_at <= $1 AND {_EXPIRING} ORDER BY expires_at, seq LIMIT $2
+FOR UPDATE SKIP LOCKED
+"""
+_PROMOTE: Final = """
+WITH due AS MATERIALIZED (
+    SELECT ctid AS place FROM oakum.job WHERE state = 2 AND run_at <= $1 ORDER BY run_at, seq LIMIT $2
+    FOR UPDATE SKIP LOCKED
+), moved AS (
+    UPDATE oakum.job SET state = 0 WHERE ctid = ANY(ARRAY(SELECT place FROM due)) AND state = 2
+    RETURNING queue, task, octet_length(payload) AS size
+), told AS (
+    INSERT INTO oakum.delta SELECT queue, task, side.state, side.sign * count(*), side.sign * sum(size)
+    FROM moved, (VALUES (2, -1), (0, 1)) AS side(state, sign) GROUP BY queue, task, side.state, side.sign
+)
+SELECT queue FROM moved
+"""
+_NEXT_DUE: Final = f"""
+SELECT least((SELECT min(run_at) FROM oakum.job WHERE state = 2),
+    (SELECT min(expires_at) FROM oakum.job WHERE {_EXPIRING}))
+"""
+
+
+class Wish(NamedTuple):
+    """What may be taken: `most` jobs of one task in the queue that is number `line` in the order of preference."""
+
+    line: int
+    queue: int
+    task: int
+    most: int
+
+
+def wishes(want: Want, numbers: Mapping[str, int]) -> list[Wish]:
+    """All that a worker could take, were it there."""
+    return [
+        Wish(line, numbers[queue], numbers[task], want.limit if weight == 0 else min(want.limit, want.room // weight))
+        for line, queue in enumerate(want.queues)
+        if queue in numbers
+        for task, weight in want.weights.items()
+        if weight <= want.room and task in numbers
+    ]
+
+
+def choose(db: Db, asked: list[Wish], want: Want, numbers: Mapping[str, int], now_ms: int) -> list[Wish]:
+    """How many of each to take, so that they are the first of all in order, within the room and the limit."""
+    if len(asked) <= 1:
+        return asked
+    weights = {numbers[task]: weight for task, weight in want.weights.items() if task in numbers}
+    room, left = want.room, want.limit
+    chosen: Counter[tuple[int, int]] = Counter()
+    ended: set[int] = set()
+    for line, task in db.all(_HEAD, (*_columns(asked), now_ms)):
+        if line in ended:
+            continue
+        if weights[task] > room or left == 0:
+            ended.add(line)
+            continue
+        room, left = room - weights[task], left - 1
+        chosen[line, task] += 1
+    return [wish._replace(most=most) for wish in asked if (most := chosen[wish.line, wish.task])]
+
+
+def take(db: Db, names: Names, asked: list[Wish], holder: int, now_ms: int) -> list[Claimed]:
+    """Takes jobs, in one statement; nothing for a holder that is fenced."""
+    if not asked:
+        return []
+    rows = db.all(_TAKE, (*_columns(asked), now_ms, holder))
+    line = {wish.queue: wish.line for wish in asked}
+    rows.sort(key=lambda row: (line[row[5]], row[0], row[1], row[2]))
+    return [_claimed(db, names, row[2:]) for row in rows]
+
+
+def wait(db: Db, holder: int, queues: list[int]) -> bool:
+    """Notes that a holder found nothing in these queues, so that it is to be rung for; false where that is noted already."""
+    return db.run(_WAIT, (holder, queues)) > 0
+
+
+def held(db: Db, names: Names, holder: int, limit: int) -> list[Claimed]:
+    """See `oakum.store.base.Store.held`."""
+    return [_claimed(db, names, row) for row in db.all(_HELD, (holder, limit))]
+
+
+def promote(db: Db, now_ms: int, limit: int) -> tuple[int, list[int]]:
+    """See `oakum.store.base.Store.promote`; how many, and the queues in which more is available."""
+    expired = end_waiting(db, db.all(_EXPIRED, (now_ms, limit)), EXPIRED, now_ms)
+    due = db.all(_PROMOTE, (now_ms, limit - expired))
+    return expired + len(due), [queue for (queue,) in due]
+
+
+def next_due(db: Db) -> int | None:
+    """See `oakum.store.base.Store.next_due`: two index look-ups."""
+    at: int | None = db.one(_NEXT_DUE)[0]
+    return at
+
+
+def is_due(db: Db, now_ms: int) -> bool:
+    """Whether `promote` would find anything."""
+    at = next_due(db)
+    return at is not None and at <= now_ms
+
+
+def _columns(asked: list[Wish]) -> tuple[list[int], ...]:
+    return tuple(list(column) for column in zip(*asked, strict=True))
+
+
+def _claimed(db: Db, names: Names, row: Any) -> Claimed:
+    seq, job_id, task, queue, payload, token, tries, crashes, over, suspect, column, key = row
+    extra = meta.unpack(column)
+    return Claimed(
+        seq, job_id, names.text(db, task), names.text(db, queue), payload, token,
+        tries, crashes, over, suspect, extra.overrides, extra.tags, key,
+    )  # fmt: skip

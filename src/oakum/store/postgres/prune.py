@@ -1,0 +1,65 @@
+"""Letting go of ended jobs whose retention is over, a bounded number at a time."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from oakum.model.lifecycle import KEYS_KEPT_MS
+from oakum.store.postgres import tally
+from oakum.store.postgres.db import Db
+from oakum.store.postgres.settle import drop_logs
+
+LOGS_KEPT_BYTES: Final = 64 * 1024 * 1024
+
+_OVER: Final = "state > 3 AND keep_until <= $1"
+_STALE_KEYS: Final = "until IS NOT NULL AND until <= $1"
+_PRUNE: Final = f"""
+WITH over AS MATERIALIZED (
+    SELECT ctid AS place FROM oakum.job WHERE {_OVER} ORDER BY keep_until, seq LIMIT $2 FOR UPDATE SKIP LOCKED
+), gone AS (
+    DELETE FROM oakum.job WHERE ctid = ANY(ARRAY(SELECT place FROM over)) AND {_OVER}
+    RETURNING seq, queue, task, state, token, octet_length(payload) AS size, ended, marked
+), told AS (
+    INSERT INTO oakum.delta
+    SELECT queue, task, CASE sign WHEN 1 THEN {tally.PRUNED} ELSE state END, sign * count(*), sign * sum(size)
+    FROM gone, (VALUES (-1), (1)) AS side(sign) GROUP BY queue, task, state, sign
+)
+SELECT seq, ended, marked FROM gone
+"""
+_KEEP_KEYS: Final = """
+UPDATE oakum.mark SET until = gone.ended + $3
+FROM unnest($1::bigint[], $2::bigint[]) AS gone(seq, ended) WHERE mark.seq = gone.seq
+"""
+_DROP_KEYS: Final = "DELETE FROM oakum.mark WHERE seq = ANY($1::bigint[]) AND substr(key, 1, 1) = '\\x75'"  # b"u"
+
+
+def prunable(db: Db, now_ms: int) -> int:
+    """See `oakum.store.base.Store.prunable`."""
+    return int(db.one(f"SELECT count(*) FROM oakum.job WHERE {_OVER}", (now_ms,))[0])
+
+
+def is_due(db: Db, now_ms: int) -> bool:
+    """Whether `prune` would find anything: two index look-ups, and the sum of the logs."""
+    query = (
+        f"SELECT EXISTS(SELECT 1 FROM oakum.job WHERE {_OVER}) OR EXISTS(SELECT 1 FROM oakum.mark WHERE {_STALE_KEYS})"
+    )
+    return bool(db.one(query, (now_ms,))[0]) or tally.log_bytes(db) > LOGS_KEPT_BYTES
+
+
+def prune(db: Db, now_ms: int, limit: int) -> int:
+    """See `oakum.store.base.Store.prune`; in a transaction."""
+    stale = f"key IN (SELECT key FROM oakum.mark WHERE {_STALE_KEYS} LIMIT $2 FOR UPDATE SKIP LOCKED)"
+    db.run(f"DELETE FROM oakum.mark WHERE {stale}", (now_ms, limit))
+    if tally.log_bytes(db) > LOGS_KEPT_BYTES:
+        drop_logs(db, "WHERE (seq, token) IN (SELECT seq, token FROM oakum.log ORDER BY seq, token LIMIT $1)", (limit,))
+    rows = db.all(_PRUNE, (now_ms, limit))
+    if not rows:
+        return 0
+    seqs = [row[0] for row in rows]
+    db.run("DELETE FROM oakum.start WHERE seq = ANY($1::bigint[])", (seqs,))
+    drop_logs(db, "WHERE seq = ANY($1::bigint[])", (seqs,))
+    marked = [row for row in rows if row[2]]
+    if marked:
+        db.run(_DROP_KEYS, ([row[0] for row in marked],))
+        db.run(_KEEP_KEYS, ([row[0] for row in marked], [row[1] for row in marked], KEYS_KEPT_MS))
+    return len(rows)

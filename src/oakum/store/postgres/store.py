@@ -1,0 +1,276 @@
+"""The store for many machines itself: each verb of the protocol as one transaction on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Final, TypeVar
+
+from oakum.model.job import Claimed, JobQuery, NewJob, State
+from oakum.model.lifecycle import Settlement
+from oakum.model.stats import TaskStats
+from oakum.store.base import Bell, Count, Holder, Identity, Instant, Mark, Page, Scheduled, Story, Topic, Want
+from oakum.store.group import GroupCommit, Ticket
+from oakum.store.postgres import claim, holders, known, prune, read, schedules, settle, tally
+from oakum.store.postgres.address import read_address
+from oakum.store.postgres.bell import BellTower
+from oakum.store.postgres.connection import Connection
+from oakum.store.postgres.db import Db
+from oakum.store.postgres.insert import is_plain, names_of, write_jobs
+from oakum.store.postgres.names import Names
+from oakum.store.postgres.ring import Ringer
+from oakum.store.sqlite import fork
+
+_IDS_AT_ONCE: Final = 1000
+
+T = TypeVar("T")
+
+
+class PostgresStore:
+    """See `oakum.store.base.Store`. `url` is `postgresql://user@host/database?schema=oakum`; nothing is opened before it is used.
+
+    Raises UsageError for a URL that is none.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._connection = Connection(read_address(url))
+        self._names = Names(self._connection)
+        self._group = GroupCommit(self._insert)
+        self._ringer = Ringer(self._connection)
+        self._tower = BellTower(self._connection)
+        self._told = 0
+        fork.register(self)
+
+    @property
+    def durability(self) -> str:
+        safe = "nothing acknowledged is lost by SIGKILL or power loss"
+        loss = (
+            "synchronous_commit or fsync is off on this server: a crash of it loses what was acknowledged just before"
+        )
+        poll = "; behind a pooler, where nobody can LISTEN: workers poll" if self._connection.pooled else ""
+        return f"PostgreSQL, {safe if self._connection.durable else loss}{poll}"
+
+    def exists(self) -> bool:
+        """Whether there is a store at this address; makes none by looking."""
+        return self._connection.exists()
+
+    # -- jobs come in and go out ---------------------------------------------------------------------------------------
+
+    def insert(self, jobs: Sequence[NewJob], now: Instant) -> Sequence[Mark]:
+        marks = self._group.insert(jobs, now)
+        self._wake({job.queue for job in jobs})
+        return marks
+
+    def _insert(self, tickets: Sequence[Ticket]) -> Sequence[Sequence[Mark]]:
+        numbers = self._names.make(name for ticket in tickets for name in names_of(ticket.jobs))
+        if len(tickets) == 1 and all(map(is_plain, tickets[0].jobs)):
+            self._once(lambda db: write_jobs(db, numbers, tickets[0].jobs, tickets[0].now.wall_ms))
+            return [[]]
+        return self._write(lambda db: [write_jobs(db, numbers, each.jobs, each.now.wall_ms) for each in tickets])
+
+    def claim(self, want: Want, now: Instant) -> Sequence[Claimed]:
+        if self._connection.once(lambda db: claim.is_due(db, now.wall_ms)):
+            self.promote(now, claim.PROMOTED_AT_ONCE)
+        numbers = self._names.make((*want.queues, *want.weights))
+        asked = claim.wishes(want, numbers)
+
+        def take(db: Db) -> list[Claimed]:
+            chosen = claim.choose(db, asked, want, numbers, now.wall_ms)
+            return claim.take(db, self._names, chosen, want.holder, now.wall_ms)
+
+        taken = self._once(take)
+        waits = sorted(numbers[queue] for queue in want.queues)
+        if not taken and self._connection.once(lambda db: claim.wait(db, want.holder, waits)):
+            return self._once(take)  # what came in before the note is seen now; what comes in after it will ring
+        return taken
+
+    def settle(self, settlements: Sequence[Settlement], holder: int, now: Instant) -> Sequence[int]:
+        if not settlements:
+            return []
+        follow = [job for each in settlements for job in each.follow]
+        numbers = self._names.make(names_of(follow))
+
+        def work(db: Db) -> tuple[list[int], set[int]]:
+            late, queues = settle.settle(db, settlements, holder, now.wall_ms)
+            in_time = [each for place, each in enumerate(settlements) if place not in set(late)]
+            settle.keep_stories(db, in_time, now.wall_ms)
+            following = [job for each in in_time for job in each.follow]
+            if following:
+                write_jobs(db, numbers, following, now.wall_ms)
+            return late, queues
+
+        if all(map(settle.is_plain, settlements)):
+            late, queues = self._once(lambda db: settle.settle(db, settlements, holder, now.wall_ms))
+        else:
+            late, queues = self._write(work)
+        self._ringer.ring("results")
+        if follow or any(each.ended_ms is None for each in settlements):
+            self._ringer.wake((*queues, *numbers.values()))
+        return late
+
+    def cancel(self, ids: Sequence[bytes], now: Instant) -> Mapping[bytes, State]:
+        states: dict[bytes, State] = {}
+        for first in range(0, len(ids), _IDS_AT_ONCE):
+            states |= self._write(partial(settle.cancel, ids=ids[first : first + _IDS_AT_ONCE], now_ms=now.wall_ms))
+        self._ringer.ring("work")
+        self._ringer.ring("results")
+        return states
+
+    def retry(self, ids: Mapping[bytes, bytes], now: Instant) -> Mapping[bytes, bytes]:
+        copies = self._connection.once(lambda db: read.copies(db, self._names, ids))
+        there_already = {mark.place for mark in self.insert(copies, now)}
+        return {
+            copy.parent: copy.id
+            for place, copy in enumerate(copies)
+            if copy.parent is not None and place not in there_already
+        }
+
+    def promote(self, now: Instant, limit: int = 1000) -> int:
+        if not self._connection.once(lambda db: claim.is_due(db, now.wall_ms)):
+            return 0
+        changed, queues = self._write(lambda db: claim.promote(db, now.wall_ms, limit))
+        self._ringer.wake(queues)
+        return changed
+
+    def next_due(self) -> int | None:
+        return self._connection.once(claim.next_due)
+
+    def prune(self, now: Instant, limit: int = 1000) -> int:
+        if not self._connection.once(lambda db: prune.is_due(db, now.wall_ms)):
+            return 0
+        return self._write(lambda db: prune.prune(db, now.wall_ms, limit))
+
+    def prunable(self, now: Instant) -> int:
+        return self._connection.once(lambda db: prune.prunable(db, now.wall_ms))
+
+    # -- those who hold them -------------------------------------------------------------------------------------------
+
+    def enrol(self, identity: Identity, lease_ms: int, now: Instant) -> int:
+        return self._connection.once(lambda db: holders.enrol(db, identity, lease_ms, now))
+
+    def renew(self, holder: int, lease_ms: int, report: bytes, now: Instant) -> bool:
+        return self._connection.once(lambda db: holders.renew(db, holder, lease_ms, report, now))
+
+    def holders(self) -> Sequence[Holder]:
+        return self._connection.once(holders.holders)
+
+    def fence(self, holder: int, seen_lease_ms: int) -> bool:
+        return self._connection.once(lambda db: holders.fence(db, holder, seen_lease_ms))
+
+    def discharge(self, holder: int) -> bool:
+        return self._connection.write(lambda db: holders.discharge(db, holder))
+
+    def held(self, holder: int, limit: int) -> Sequence[Claimed]:
+        return self._connection.once(lambda db: claim.held(db, self._names, holder, limit))
+
+    def cancelled(self, holder: int) -> Sequence[int]:
+        asked = "SELECT seq FROM oakum.job WHERE state = 1 AND holder = $1 AND asked ORDER BY seq"
+        return [seq for (seq,) in self._connection.once(lambda db: db.all(asked, (holder,)))]
+
+    # -- schedules -----------------------------------------------------------------------------------------------------
+
+    def write_schedule(self, row: Scheduled, jobs: Sequence[NewJob], holder: int | None, now: Instant) -> bool:
+        numbers = self._names.make(names_of(jobs))
+
+        def work(db: Db) -> bool:
+            written = holders.leads(db, holder) and schedules.write(db, row)
+            if written and jobs:
+                write_jobs(db, numbers, jobs, now.wall_ms)
+            return written
+
+        written = self._write(work)
+        if written:
+            self._wake({job.queue for job in jobs})
+        return written
+
+    def schedules(self, *, due_ms: int | None = None, after: str = "", limit: int = 100) -> Sequence[Scheduled]:
+        if due_ms is not None:
+            return self._connection.once(lambda db: schedules.due(db, due_ms, limit))
+        return self._connection.once(lambda db: schedules.by_name(db, after, limit))
+
+    def next_tick(self) -> int | None:
+        return self._connection.once(schedules.next_tick)
+
+    def drop_schedule(self, name: str) -> bool:
+        return self._connection.once(lambda db: schedules.drop(db, name))
+
+    # -- what is known -------------------------------------------------------------------------------------------------
+
+    def progress(self, notes: Mapping[int, bytes], holder: int) -> None:
+        text = (
+            "UPDATE oakum.job SET note = new.note FROM unnest($2::bigint[], $3::bytea[]) AS new(seq, note)"
+            " WHERE job.state = 1 AND job.holder = $1 AND job.seq = new.seq"
+        )
+        self._connection.once(lambda db: db.run(text, (holder, list(notes), list(notes.values()))))
+        self._ringer.ring("results")
+
+    def observe(self, measured: Mapping[str, TaskStats]) -> None:
+        numbers = self._names.make(measured)
+        self._connection.write(lambda db: known.observe(db, numbers, measured))
+
+    def stats(self) -> Mapping[str, TaskStats]:
+        return self._connection.once(lambda db: known.stats(db, self._names))
+
+    def pause(self, queue: str, paused: bool) -> None:
+        number = self._names.make([queue])[queue]
+        verb = "INSERT INTO oakum.paused(queue) VALUES($1) ON CONFLICT DO NOTHING"
+        if not paused:
+            verb = "DELETE FROM oakum.paused WHERE queue = $1"
+        self._connection.once(lambda db: db.run(verb, (number,)))
+        self._ringer.wake([number])
+
+    def paused(self) -> frozenset[str]:
+        text = "SELECT text FROM oakum.paused JOIN oakum.name ON number = queue"
+        return frozenset(queue for (queue,) in self._connection.once(lambda db: db.all(text)))
+
+    def outcome(self, id: bytes) -> tuple[State, bytes | None] | None:
+        return self._connection.once(lambda db: read.outcome(db, id))
+
+    def story(self, id: bytes) -> Story | None:
+        return self._connection.once(lambda db: read.story(db, self._names, id))
+
+    def jobs(self, query: JobQuery) -> Page:
+        return self._connection.once(lambda db: read.jobs(db, self._names, query))
+
+    def counts(self) -> Sequence[Count]:
+        return self._connection.once(lambda db: tally.counts(db, self._names))
+
+    # -- the store itself ----------------------------------------------------------------------------------------------
+
+    def listen(self, topic: Topic) -> Bell:
+        return self._tower.listen(topic)
+
+    def close(self) -> None:
+        self._tower.close()
+        self._connection.close()
+
+    def before_fork(self) -> None:
+        """See `oakum.store.sqlite.fork`."""
+        self._group.before_fork()
+        self._connection.before_fork()
+
+    def after_fork(self, *, child: bool) -> None:
+        """See `oakum.store.sqlite.fork`."""
+        if child:
+            self._tower.close(child=True)
+        self._connection.after_fork(child=child)
+        self._group.after_fork(child=child)
+
+    def _once(self, work: Callable[[Db], T]) -> T:
+        """A verb of one statement that moves jobs."""
+        return self._counted(self._connection.once(work))
+
+    def _write(self, work: Callable[[Db], T]) -> T:
+        """A verb of several statements that move jobs."""
+        return self._counted(self._connection.write(work))
+
+    def _counted(self, done: T) -> T:
+        """After each change of the count: now and then what has changed is added up."""
+        self._told += 1
+        if self._told >= tally.FOLD_AFTER:
+            self._told = 0
+            self._connection.once(tally.fold)
+        return done
+
+    def _wake(self, queues: set[str]) -> None:
+        self._ringer.wake(self._names.make(queues).values())
