@@ -86,7 +86,7 @@ def recording(directory: str, size: int) -> None:
                 key = process.pid, process.start_s
                 entity = entities.setdefault(key, _entity(process, host.boot_s))
                 row = (process.rss_kib * 1024, UNKNOWN, process.cpu_ms, process.threads, process.fds, ord("S"))
-                block.table(PROCESSES).add(block.newest, entity, (*row, block.text(process.wchan)))
+                block.table(PROCESSES).add(block.newest, entity, (*row, block.text(process.wchan), UNKNOWN))
             archive.commit()
             samples += len(processes)
         archive.seal()

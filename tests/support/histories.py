@@ -41,7 +41,7 @@ class Days:
     ) -> ProcessSeries:
         """A process that lived from hour `start` to hour `end`, `rss` bytes large, with columns and identity in `more`.
 
-        `cpu_ms` may be a function of its age in hours; `wchan` a name; `boot` the boot that it lived in.
+        `cpu_ms` may be a function of its age in hours; `wchan` and `peers` names; `boot` the boot that it lived in.
         """
         history, boot = self.history, int(more.get("boot", 0))
         self._pid += 1
@@ -54,9 +54,9 @@ class Days:
         columns = {"rss": [_at(rss, age) for age in ages]}
         if "cpu_ms" in more:
             columns["cpu_ms"] = [_at(more["cpu_ms"], age) for age in ages]
-        if "wchan" in more:
-            history.texts.append(str(more["wchan"]))
-            columns["wchan"] = [len(history.texts) - 1] * len(ticks)
+        for name in {"wchan", "peers"} & more.keys():
+            history.texts.append(str(more[name]))
+            columns[name] = [len(history.texts) - 1] * len(ticks)
         process = history.process(key, identity)
         process.extend(ticks, columns)
         return process

@@ -28,6 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--install", action="store_true", help="print a systemd unit with these settings; change nothing"
     )
     parser.add_argument("--proc", default="/proc", metavar="DIR", help=argparse.SUPPRESS)
+    parser.add_argument("--root", default="/", metavar="DIR", help=argparse.SUPPRESS)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -39,6 +40,7 @@ def run(args: argparse.Namespace) -> int:
     from oakum.watch.archive import Archive
     from oakum.watch.places import default_archive
     from oakum.watch.probes.cgroups import CgroupProbe
+    from oakum.watch.probes.crontabs import CrontabProbe
     from oakum.watch.probes.machine import HostProbe
     from oakum.watch.probes.processes import ProcessProbe
     from oakum.watch.recorder import Recorder
@@ -46,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     every_s = parse_duration(args.every, name="--every")
     keep = parse_size(args.keep, name="--keep")
     procfs = ProcFs(args.proc)
-    probes = (ProcessProbe(procfs), HostProbe(procfs), CgroupProbe())
+    probes = (ProcessProbe(procfs), HostProbe(procfs), CgroupProbe(), CrontabProbe(args.root))
     with Archive(args.archive or default_archive(), keep) as archive:
         recorder = Recorder(archive, probes, SystemClock(), procfs.boot_id(), every_s, _say)
         _say(f"a sample every {args.every}, in {archive.directory}, of at most {args.keep}")

@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from itertools import islice, pairwise
 from typing import Final
 
-from cronsim import CronSim, CronSimError
-
 _NICKNAMES: Final = {
     "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *", "@monthly": "0 0 1 * *", "@weekly": "0 0 * * 0",
     "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@hourly": "0 * * * *",
@@ -36,14 +34,16 @@ class CronLine:
         """What cron hands to its shell."""
         return self.text[self.start :]
 
-    @property
-    def interval(self) -> float | None:
-        """The smallest number of seconds between two starts; None for `@reboot` and for what cron would refuse."""
-        try:
-            ticks = CronSim(_NICKNAMES.get(self.schedule, self.schedule), _EPOCH)
-        except CronSimError:
-            return None
-        return min(((b - a).total_seconds() for a, b in pairwise(islice(ticks, _LOOKED_AT))), default=None)
+
+def interval(schedule: str) -> float | None:
+    """The smallest number of seconds between two starts; None for `@reboot` and for what cron would refuse."""
+    from cronsim import CronSim, CronSimError  # the recorder reads crontabs too, and stays small
+
+    try:
+        ticks = CronSim(_NICKNAMES.get(schedule, schedule), _EPOCH)
+    except CronSimError:
+        return None
+    return min(((b - a).total_seconds() for a, b in pairwise(islice(ticks, _LOOKED_AT))), default=None)
 
 
 def read_crontab(text: str, *, system: bool = False) -> Iterator[CronLine]:

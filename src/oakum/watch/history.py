@@ -12,7 +12,7 @@ from oakum.watch.families import fold
 
 UNKNOWN: Final = -1  # in a column: not known then. Never 0, which is a figure. `Series.at` gives None for it.
 
-_TYPECODES: Final = {"state": "b", "wchan": "h", "threads": "i", "fds": "i"}
+_TYPECODES: Final = {"state": "b", "wchan": "i", "peers": "i", "threads": "i", "fds": "i"}
 _WIDE: Final = "q"
 _GAP_STEPS: Final = 3  # more missing intervals than this are a gap, fewer are a late sample
 
@@ -51,6 +51,16 @@ class Gap(NamedTuple):
     start_s: float
     end_s: float
     reboot: bool
+
+
+class CronJob(NamedTuple):
+    """One line of a crontab. `user` is the user that it runs as."""
+
+    path: str
+    line: int
+    schedule: str
+    user: str
+    command: str
 
 
 class Series:
@@ -107,9 +117,9 @@ class Series:
 
 
 class ProcessSeries(Series):
-    """One process. Columns: rss, pss [bytes], cpu_ms [user + system, since its start], threads, fds, state, wchan.
+    """One process. Columns: rss, pss [bytes], cpu_ms [user + system, since its start], threads, fds, state, wchan, peers.
 
-    `state` is the letter's code (`chr`), `wchan` an index in `History.texts`.
+    `state` is the letter's code (`chr`), `wchan` and `peers` are indices in `History.texts`.
     """
 
     __slots__ = ("family", "identity", "key")
@@ -167,7 +177,8 @@ class History:
         host: columns mem_total, mem_available, swap_total, swap_used [bytes], load1_centi, psi_memory_some_us,
             psi_memory_full_us [stalled microseconds since boot], forks, oom_kills [since boot], processes.
         cgroups: by path; columns limit, current, peak [bytes], oom_kills. tables: what probes recorded, by table and name.
-        texts: what the columns that hold names (`wchan`) point to. notes: what the recorder could not see. damage: what could not be read.
+        cron_jobs: the lines of the crontabs as they were read last.
+        texts: what the columns that hold names (`wchan`, `peers`) point to. notes: what the recorder could not see. damage: what could not be read.
     """
 
     def __init__(self) -> None:
@@ -179,6 +190,7 @@ class History:
         self.host = Series("host")
         self.cgroups: dict[str, Series] = {}
         self.tables: dict[str, dict[str, Series]] = {}
+        self.cron_jobs: list[CronJob] = []
         self.texts: list[str] = []
         self.notes: list[str] = []
         self.damage: list[str] = []

@@ -10,10 +10,10 @@ from typing import Final
 
 from oakum.errors import CannotRun
 from oakum.watch.block import Block, Rows
-from oakum.watch.history import UNKNOWN, History, Identity, ProcessKey, Series
+from oakum.watch.history import UNKNOWN, CronJob, History, Identity, ProcessKey, Series
 from oakum.watch.names import Names
 from oakum.watch.segments import OPEN_FILE, blocks, segments, stamp
-from oakum.watch.tables import CGROUPS, CHURN, HOST, PROCESSES, Entity
+from oakum.watch.tables import CGROUPS, CHURN, CRONTABS, HOST, PROCESSES, Entity
 
 _TRIES: Final = 5  # a file may be thinned, and so replaced, between listing and reading
 
@@ -97,6 +97,8 @@ class _Loader:
                 self._add_processes(rows, columns, boot)
             elif rows.table.name == CHURN.name:
                 self._add_churn(rows, columns)
+            elif rows.table.name == CRONTABS.name:
+                self._take_cron_jobs(rows, columns)
             else:
                 self._add_others(rows, columns)
         history.notes += [note for note in block.notes if note not in history.notes]
@@ -148,6 +150,15 @@ class _Loader:
                     rows.ticks[run], columns["count"][run], columns["rss_high"][run], strict=True
                 ):
                     self._history.count_churn(family, example, user, tick, count, rss_high)
+
+    def _take_cron_jobs(self, rows: Rows, columns: dict[str, list[int]]) -> None:
+        """Those of the newest reading: a line that is gone from a crontab is not among them."""
+        newest = max(rows.ticks, default=UNKNOWN)
+        self._history.cron_jobs = [
+            CronJob(entity.labels[0], columns["line"][run][-1], *entity.labels[1:])
+            for entity, run in rows.runs()
+            if entity is not None and run.start < run.stop and rows.ticks[run.stop - 1] == newest
+        ] or self._history.cron_jobs
 
     def _add_others(self, rows: Rows, columns: dict[str, list[int]]) -> None:
         history = self._history

@@ -51,6 +51,7 @@ PROCESSES: Final = Table(
         Column("fds", "gauge"),
         Column("state", "code"),
         Column("wchan", "text"),
+        Column("peers", "text"),  # far ends of its TCP connections, of those that have stood still for a while
     ),
 )
 CHURN: Final = Table(
@@ -85,3 +86,4 @@ CGROUPS: Final = Table(
         Column("oom_kills", "counter"),
     ),
 )
+CRONTABS: Final = Table("crontabs", (), ("path", "schedule", "user", "command"), (Column("line", "gauge"),))

@@ -23,7 +23,7 @@ DAY = 86_400
 START = 1_767_225_600.0  # midnight, UTC
 MIB = 1024 * 1024
 NEVER = float("inf")
-REST = (UNKNOWN,) * 6
+REST = (UNKNOWN,) * 7
 
 
 def entity(pid: int, args: str = "") -> Entity:

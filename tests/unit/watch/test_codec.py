@@ -87,7 +87,7 @@ def test_a_name_is_written_once_a_file() -> None:
 def test_a_column_that_was_never_known_takes_no_room() -> None:
     block = OpenBlock("boot", 0.0, 60)
     tick = block.tick(60.0)
-    block.table(PROCESSES).add(tick, Entity((1, 2, 0), ("root", "init", "/sbin/init", "")), (4096, *[UNKNOWN] * 6))
+    block.table(PROCESSES).add(tick, Entity((1, 2, 0), ("root", "init", "/sbin/init", "")), (4096, *[UNKNOWN] * 7))
     (frame,) = frames(pack(block, Names()))
     assert isinstance(frame, bytes)
     (rows,) = unpack(frame, Names()).tables

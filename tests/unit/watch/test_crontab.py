@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oakum.watch.crontab import CronLine, read_crontab
+from oakum.watch.crontab import interval, read_crontab
 
 
 def test_only_jobs_are_jobs():
@@ -35,4 +35,4 @@ def test_system_crontabs_name_a_user():
     ],
 )
 def test_the_smallest_interval_of_a_schedule(schedule, seconds):
-    assert CronLine(1, "", schedule, None, 0).interval == seconds
+    assert interval(schedule) == seconds

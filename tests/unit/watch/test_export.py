@@ -32,10 +32,10 @@ def archive(tmp_path: Path) -> str:
         for minute in range(10):
             block = archive.begin("boot", START - 100, 60, START + 60 * minute)
             block.table(PROCESSES).add(
-                block.newest, web, (minute * MIB, UNKNOWN, minute * 10, 2, 9, ord("S"), block.text("do_poll"))
+                block.newest, web, (minute * MIB, UNKNOWN, minute * 10, 2, 9, ord("S"), block.text("do_poll"), UNKNOWN)
             )
             if minute < 5:
-                block.table(PROCESSES).add(block.newest, job, (MIB, *[UNKNOWN] * 6))
+                block.table(PROCESSES).add(block.newest, job, (MIB, *[UNKNOWN] * 7))
             host = [minute * 1024 if column.name in ("mem_total", "forks") else UNKNOWN for column in HOST.columns]
             block.table(HOST).add(block.newest, Entity((), ("host",)), host)
             block.table(CGROUPS).add(block.newest, Entity((), ("/web",)), (512 * MIB, MIB, UNKNOWN, 0))

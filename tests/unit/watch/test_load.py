@@ -8,9 +8,9 @@ import pytest
 
 from oakum.errors import CannotRun
 from oakum.watch.archive import Archive
-from oakum.watch.history import UNKNOWN
+from oakum.watch.history import UNKNOWN, CronJob
 from oakum.watch.load import load, newest_s
-from oakum.watch.tables import CGROUPS, HOST, PROCESSES, Column, Entity, Table
+from oakum.watch.tables import CGROUPS, CRONTABS, HOST, PROCESSES, Column, Entity, Table
 
 START = 1_767_225_600.0
 MIB = 1024 * 1024
@@ -22,7 +22,7 @@ def process(pid: int, args: str, user: str = "app") -> Entity:
 
 
 def figures(rss: int, wchan: int = UNKNOWN) -> tuple[int, ...]:
-    return (rss, UNKNOWN, 10, 3, 4, ord("S"), wchan)
+    return (rss, UNKNOWN, 10, 3, 4, ord("S"), wchan, UNKNOWN)
 
 
 def record(directory: Path, ticks: list[dict[Entity, int]], start_s: float = START) -> None:
@@ -114,3 +114,18 @@ def test_no_archive_and_an_empty_one_are_said_in_one_line(tmp_path: Path) -> Non
 
 
 DAY = 86_400.0
+
+
+def test_the_crontabs_as_they_were_read_last(tmp_path: Path) -> None:
+    kept, gone = (
+        Entity((), (path, "*/5 * * * *", "app", command))
+        for path, command in (("/etc/crontab", "a"), ("/etc/cron.d/b", "b"))
+    )
+    with Archive(str(tmp_path)) as archive:
+        for minute, jobs in enumerate(({kept: 2, gone: 7}, {kept: 3}, {})):
+            block = archive.begin("boot", START - 5000.0, 60, START + 60 * minute)
+            block.table(HOST).add(minute, Entity((), ("host",)), (UNKNOWN,) * len(HOST.columns))
+            for entity, line in jobs.items():
+                block.table(CRONTABS).add(minute, entity, (line,))
+            archive.commit()
+    assert load(str(tmp_path)).cron_jobs == [CronJob("/etc/crontab", 3, "*/5 * * * *", "app", "a")]

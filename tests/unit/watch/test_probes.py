@@ -12,7 +12,9 @@ from oakum.host.procfs import ProcFs
 from oakum.watch.history import UNKNOWN
 from oakum.watch.probe import Probe, Reading
 from oakum.watch.probes.cgroups import CgroupProbe
+from oakum.watch.probes.crontabs import CrontabProbe
 from oakum.watch.probes.machine import HostProbe
+from oakum.watch.probes.peers import peers
 from oakum.watch.probes.processes import ProcessProbe
 
 NOW = 1_767_225_600.0
@@ -186,3 +188,96 @@ class TestCgroups:
         probe = CgroupProbe(str(tmp_path))
         assert len(look(probe)) == 64
         assert "first 64" in next(iter(probe.notes()))
+
+
+REMOTE = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+
+
+class TestPeers:
+    def talking(
+        self, proc: FakeProc, inode: int, table: str = "tcp", line: str = "0100007F:D2F0 070200C0:01BB 01"
+    ) -> None:
+        """Process 7 gets a socket, and its namespace the connection of it."""
+        proc.process(7, args="poll")
+        (proc.root / "7/fd/9").symlink_to(f"socket:[{inode}]")
+        proc.write(f"7/net/{table}", f"{REMOTE}   0: {line} 0:0 00:0 0 33 0 {inode} 1 f 20\n")
+
+    @pytest.mark.parametrize(
+        ("table", "line", "peer"),
+        [
+            ("tcp", "0100007F:D2F0 070200C0:01BB 01", "192.0.2.7:443"),
+            ("tcp6", "0:0 B80D0120000000000000000007000000:0050 02", "[2001:db8::7]:80"),
+            ("tcp6", "0:0 0000000000000000FFFF0000070200C0:1F90 08", "192.0.2.7:8080"),
+            ("tcp", "00000000:0050 00000000:0000 0A", ""),  # it listens: there is no other end
+        ],
+    )
+    def test_the_far_end_of_a_connection(self, proc: FakeProc, table: str, line: str, peer: str) -> None:
+        self.talking(proc, 4711, table, line)
+        assert peers(str(proc.root), 7) == peer
+
+    def test_connections_of_others_are_not_its_own(self, proc: FakeProc) -> None:
+        self.talking(proc, 4711)
+        proc.process(8, args="other")
+        proc.write("8/net/tcp", (proc.root / "7/net/tcp").read_text())
+        assert peers(str(proc.root), 8) == ""
+        proc.hide_fds(7)
+        assert peers(str(proc.root), 7) == ""
+        assert peers(str(proc.root), 99) == ""
+
+    def test_many_are_counted(self, proc: FakeProc) -> None:
+        proc.process(7, args="poll")
+        lines = []
+        for number in range(5):
+            (proc.root / f"7/fd/{10 + number}").symlink_to(f"socket:[{number}]")
+            lines.append(f"0: 0:0 0{number}0200C0:01BB 01 0:0 00:0 0 33 0 {number} 1 f 20")
+        proc.write("7/net/tcp", REMOTE + "\n".join(lines))
+        assert peers(str(proc.root), 7) == "192.0.2.0:443, 192.0.2.1:443, 192.0.2.2:443 and 2 more"
+
+    def test_it_is_asked_of_those_that_stand_still(self, proc: FakeProc) -> None:
+        self.talking(proc, 4711)
+        probe = ProcessProbe(ProcFs(str(proc.root)))
+        assert look(probe)["poll"]["peers"] == ""
+        assert look(probe, NOW + 599)["poll"]["peers"] == ""
+        assert look(probe, NOW + 600)["poll"]["peers"] == "192.0.2.7:443"
+        proc.process(7, args="poll", cpu_ticks=8)
+        assert look(probe, NOW + 660)["poll"]["peers"] == ""
+
+
+class TestCrontabs:
+    @pytest.fixture
+    def root(self, tmp_path: Path) -> Path:
+        for name, text in (
+            ("etc/crontab", "SHELL=/bin/sh\n17 * * * * root run-parts /etc/cron.hourly\n"),
+            ("etc/cron.d/app", "# x\n\n*/5 * * * * app python manage.py poll\n"),
+            ("etc/cron.d/app.dpkg-old", "* * * * * app old\n"),
+            ("var/spool/cron/crontabs/www-data", "@daily report --all\n"),
+        ):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(text)
+        return tmp_path
+
+    def test_the_systems_and_the_users_jobs(self, root: Path) -> None:
+        [reading] = CrontabProbe(str(root)).read(NOW)
+        assert {entity.labels: line for entity, line in zip(reading.entities, reading.columns[0], strict=True)} == {
+            ("/etc/crontab", "17 * * * *", "root", "run-parts /etc/cron.hourly"): 2,
+            ("/etc/cron.d/app", "*/5 * * * *", "app", "python manage.py poll"): 3,
+            ("/var/spool/cron/crontabs/www-data", "@daily", "www-data", "report --all"): 1,
+        }
+
+    def test_they_are_read_once_an_hour(self, root: Path) -> None:
+        probe = CrontabProbe(str(root))
+        assert [len(list(probe.read(NOW + seconds))) for seconds in (0, 60, 3599, 3600)] == [1, 0, 0, 1]
+
+    def test_a_host_without_cron_has_none(self, tmp_path: Path) -> None:
+        probe = CrontabProbe(str(tmp_path))
+        assert (list(probe.read(NOW)), list(probe.notes())) == ([], [])
+
+    def test_what_this_user_may_not_see_is_said(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(path: str) -> list[str]:
+            raise PermissionError(path)
+
+        probe = CrontabProbe(str(root))
+        monkeypatch.setattr(os, "listdir", refuse)
+        [reading] = probe.read(NOW)
+        assert [entity.labels[0] for entity in reading.entities] == ["/etc/crontab"]
+        assert list(probe.notes()) == ["the crontabs of other users are not visible: record as root to see them"]

@@ -22,7 +22,7 @@ def recorded(samples: list[dict[Entity, int]], start_s: float = 600.0, boot: str
     for minute, sizes in enumerate(samples):
         tick = block.tick(start_s + 60 * minute)
         for entity, rss in sizes.items():
-            row = (rss, UNKNOWN, 10 * minute, 2, 5, ord("S"), block.text(f"wait{minute}"))
+            row = (rss, UNKNOWN, 10 * minute, 2, 5, ord("S"), block.text(f"wait{minute}"), UNKNOWN)
             block.table(PROCESSES).add(tick, entity, row)
     return closed(block)
 
@@ -109,7 +109,7 @@ def test_unknown_figures_take_no_part_and_stay_unknown_alone() -> None:
     block = OpenBlock("boot", 0.0, 60)
     for minute, pss in enumerate((UNKNOWN, 40 * MIB, UNKNOWN, 20 * MIB, UNKNOWN, UNKNOWN, UNKNOWN)):
         tick = block.tick(600.0 + 60 * minute)
-        block.table(PROCESSES).add(tick, web, (MIB, pss, 0, 1, 1, ord("S"), UNKNOWN))
+        block.table(PROCESSES).add(tick, web, (MIB, pss, 0, 1, 1, ord("S"), UNKNOWN, UNKNOWN))
     (coarse,) = thin([closed(block)], 300)
     columns = figures(closed(coarse), "processes")["web"]
     assert columns["pss"] == [20 * MIB, UNKNOWN]

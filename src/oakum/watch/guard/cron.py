@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from oakum.watch.crontab import CronLine, read_crontab
+from oakum.watch.crontab import CronLine, interval, read_crontab
 
 _LONGEST_RUN: Final = 86_400.0
 _WORD: Final = r"""(?:[^\s'"\\;&|<>()`$%{}!]|\\.|'[^'%]*'|"(?:[^"\\`$%]|\\.)*"|\$\w+|\$\{\w+\})+"""
@@ -59,6 +59,12 @@ def guard_crontab(text: str, prefix: Callable[[CronLine, str], str], *, system: 
     return GuardedCrontab("".join(lines), unchanged)
 
 
+def simple_command(command: str) -> str | None:
+    """The one command that a crontab's shell starts for this, without `cd`, settings and redirections; None for more."""
+    match = _SIMPLE.fullmatch(command)
+    return None if match is None else match["command"]
+
+
 class _NotSimple(Exception):
     """Why a line stays as it is."""
 
@@ -88,8 +94,8 @@ def lock_name(command: str) -> str:
 
 def time_limit(line: CronLine) -> str | None:
     """How long a run may take where nobody says otherwise: until the next one is due, a day at most. None if unknown."""
-    interval = line.interval
-    if interval is None:
+    seconds = interval(line.schedule)
+    if seconds is None:
         return None
-    minutes = round(min(interval, _LONGEST_RUN) / 60)
+    minutes = round(min(seconds, _LONGEST_RUN) / 60)
     return f"{minutes}m" if minutes % 60 else f"{minutes // 60}h"

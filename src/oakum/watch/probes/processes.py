@@ -14,12 +14,16 @@ from oakum.units import GIB
 from oakum.watch.families import steady
 from oakum.watch.history import UNKNOWN
 from oakum.watch.probe import Reading
+from oakum.watch.probes.peers import peers
 from oakum.watch.tables import PROCESSES, Entity
 
 PSS_EVERY_S: Final = 600.0
 _PSS_GROWERS: Final = 5
 _PSS_AT_MOST: Final = 4 * GIB  # resident bytes looked at in one go: 20 ms of reading page tables
 _WCHAN_TURNS: Final = 8  # an idle process is asked again in one of so many ticks
+_STILL_S: Final = 600.0  # without processor time: whom it waits for is asked from then on
+_PEERS_EVERY_S: Final = 3600.0
+_MOST_PEERS: Final = 10  # processes that are asked at one tick: each reads the table of all connections
 
 
 @dataclass(slots=True)
@@ -32,6 +36,8 @@ class _Seen:
     first_rss: int
     cpu_ms: int = UNKNOWN
     wchan: str = ""
+    peers: str = ""
+    peers_due_s: float = 0.0
     settled: bool = False  # whether it was looked at a second time: between fork and exec it is still its parent
 
 
@@ -52,6 +58,7 @@ class ProcessProbe:
         self._turn += 1
         self._seen = {stat.pid: self._meet(stat) for stat in stats}
         seen = list(self._seen.values())
+        self._ask_whom(stats, now_s)
         wchans = [self._wchan(stat, each) for stat, each in zip(stats, seen, strict=True)]
         fds = [self._procfs.fds(stat.pid) for stat in stats]
         self._hidden_fds = None in fds
@@ -67,6 +74,7 @@ class ProcessProbe:
                 [UNKNOWN if count is None else count for count in fds],
                 [ord(stat.state) for stat in stats],
                 wchans,
+                [each.peers for each in seen],
             ),
         )
 
@@ -104,6 +112,17 @@ class ProcessProbe:
             seen.cpu_ms = stat.cpu_ms
             seen.wchan = self._procfs.wchan(stat.pid)
         return seen.wchan
+
+    def _ask_whom(self, stats: list[Stat], now_s: float) -> None:
+        """Finds the peers of those that stand still: one that hangs is told with whom it waits for."""
+        asked = 0
+        for stat in stats:
+            seen = self._seen[stat.pid]
+            if stat.cpu_ms != seen.cpu_ms:
+                seen.peers, seen.peers_due_s = "", now_s + _STILL_S
+            elif now_s >= seen.peers_due_s and asked < _MOST_PEERS:
+                seen.peers, seen.peers_due_s = peers(self._procfs.root, stat.pid), now_s + _PEERS_EVERY_S
+                asked += 1
 
     def _pss(self, stats: list[Stat], now_s: float) -> dict[int, int]:
         """PSS of those that grew most since they were first seen: dear, so seldom and few."""

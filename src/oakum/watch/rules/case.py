@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, NamedTuple
 
-from oakum.watch.crontab import CronLine
 from oakum.watch.history import Boot, History, ProcessSeries
 
 _CRON: Final = frozenset(("cron", "crond", "CRON", "anacron", "fcron", "dcron", "busybox crond"))
@@ -29,10 +28,9 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True)
 class Case:
-    """A history, and what else was found out about the host: the lines of its crontabs."""
+    """A history, and what several rules want to know of it."""
 
     history: History
-    crontab: tuple[CronLine, ...] = ()
 
     @cached_property
     def groups(self) -> list[Group]:

@@ -1,8 +1,8 @@
 """OAK103 process-hung: a process is far older than its kind gets, and does nothing.
 
 What it says
-    Which process, how old it is against what is usual for its command, for how long it has done nothing, and the kernel
-    function that it waits in where that was recorded.
+    Which process, how old it is against what is usual for its command, for how long it has done nothing, and, where
+    that was recorded, the kernel function that it waits in and the far end of its connection.
 
 How it judges
     Only commands that are meant to end: those that cron started (not with the host itself), and those of which at least
@@ -15,7 +15,7 @@ What to do
     `requests.get(url, timeout=10)`.
 
 Bad
-    A cron job that ends within a minute each time, but for one that has waited in `wait_woken` since Tuesday.
+    A cron job that ends within a minute each time, but for one that has waited for 192.0.2.7:443 since Tuesday.
 
 Good
     A nightly backup that works for three hours; a service that is idle.
@@ -33,7 +33,7 @@ from oakum.watch.history import ProcessSeries
 from oakum.watch.rules.case import Case, Group, is_session, pids
 from oakum.watch.rules.processes_accumulate import accumulating
 from oakum.watch.rules.room import in_words
-from oakum.watch.rules.stillness import still_for, waiting_in
+from oakum.watch.rules.stillness import connected_to, still_for, waiting_in, where_it_waits
 
 CODE: Final = "OAK103"
 NAME: Final = "process-hung"
@@ -91,7 +91,6 @@ def _finding(case: Case, group: Group, members: list[ProcessSeries]) -> Finding:
     usual = _usual_age(case, group)
     held = sum(process.last("rss") or 0 for process in members)
     down = case.went_down(case.boot(group))
-    waiting = waiting_in(case.history, members)
     count = f"{len(members)} processes of `{group.family}` hang" if len(members) > 1 else f"`{oldest.name}` hangs"
     against = f", where {format_duration(usual)} is usual" if usual is not None else ", and cron started it to end"
     return Finding(
@@ -100,7 +99,7 @@ def _finding(case: Case, group: Group, members: list[ProcessSeries]) -> Finding:
         severity=Severity.WARNING,
         subject=group.family,
         message=f"{count}: pid {oldest.key.pid} is {format_duration(case.age(oldest))} old{against}; it has done nothing "
-        f"for {format_duration(still_for(case.history, oldest))}{f', waiting in {waiting}' if waiting else ''}, "
+        f"for {format_duration(still_for(case.history, oldest))}{where_it_waits(case.history, members)}, "
         f"and holds {format_size(held)}{in_words(None, 0.0, down)}",
         evidence={
             "processes": len(members),
@@ -110,7 +109,8 @@ def _finding(case: Case, group: Group, members: list[ProcessSeries]) -> Finding:
             "held_bytes": held,
             "commands": sorted({process.name for process in members})[:5],
             "pids": pids(members),
-            "waiting_in": waiting,
+            "waiting_in": waiting_in(case.history, members),
+            "connected_to": connected_to(case.history, members),
             "host_went_down_s": down,
         },
         mend=f"end it (`kill {oldest.key.pid}`), and guard the command: "

@@ -34,7 +34,7 @@ from oakum.watch.guard.cron import lock_name
 from oakum.watch.history import ProcessSeries
 from oakum.watch.rules.case import Case, Group, is_session, pids
 from oakum.watch.rules.room import forecast, in_words, room_of, severity
-from oakum.watch.rules.stillness import waiting_in
+from oakum.watch.rules.stillness import connected_to, waiting_in, where_it_waits
 
 CODE: Final = "OAK102"
 NAME: Final = "processes-accumulate"
@@ -103,14 +103,13 @@ def _finding(case: Case, group: Group, members: list[ProcessSeries]) -> Finding:
     rate = held / hours
     room = room_of(case, members[0]) if down is None else None
     commands = Counter(process.name for process in members)
-    waiting = waiting_in(case.history, members)
     return Finding(
         code=CODE,
         name=NAME,
         severity=severity(room, rate),
         subject=group.family,
         message=f"{len(members)} processes of `{group.family}` were started in {hours:.0f} h and have not ended; "
-        f"the oldest is {format_duration(case.age(members[0]))} old{f', waiting in {waiting}' if waiting else ''}; "
+        f"the oldest is {format_duration(case.age(members[0]))} old{where_it_waits(case.history, members)}; "
         f"together they hold {format_size(held)}{in_words(room, rate, down)}",
         evidence={
             "processes": len(members),
@@ -122,7 +121,8 @@ def _finding(case: Case, group: Group, members: list[ProcessSeries]) -> Finding:
             "commands": [command for command, _ in commands.most_common(5)],
             "commands_counts": [count for _, count in commands.most_common(5)],
             "pids": pids(members),
-            "waiting_in": waiting,
+            "waiting_in": waiting_in(case.history, members),
+            "connected_to": connected_to(case.history, members),
             "by_cron": case.started_by_cron(members[-1]),
             "host_went_down_s": down,
         },

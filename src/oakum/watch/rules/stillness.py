@@ -35,6 +35,21 @@ def still_for(history: History, process: ProcessSeries) -> float:
 
 def waiting_in(history: History, processes: Sequence[ProcessSeries]) -> str | None:
     """The kernel function that most of `processes` were last seen waiting in; None where that was not recorded."""
-    places = Counter(history.texts[index] for process in processes if (index := process.last("wchan")) is not None)
-    [(place, _)] = places.most_common(1) or [("", 0)]
-    return place or None
+    return _most_common(history, processes, "wchan")
+
+
+def connected_to(history: History, processes: Sequence[ProcessSeries]) -> str | None:
+    """The far ends of the connections that most of `processes` have; None where there are none, or that was not recorded."""
+    return _most_common(history, processes, "peers")
+
+
+def where_it_waits(history: History, processes: Sequence[ProcessSeries]) -> str:
+    """For a finding's sentence: `", waiting in wait_woken, connected to 192.0.2.7:443"`, as far as that is known."""
+    place, peer = waiting_in(history, processes), connected_to(history, processes)
+    return (f", waiting in {place}" if place else "") + (f", connected to {peer}" if peer else "")
+
+
+def _most_common(history: History, processes: Sequence[ProcessSeries], column: str) -> str | None:
+    texts = Counter(history.texts[index] for process in processes if (index := process.last(column)) is not None)
+    [(text, _)] = texts.most_common(1) or [("", 0)]
+    return text or None

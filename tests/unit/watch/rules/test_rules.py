@@ -8,8 +8,7 @@ import pytest
 from tests.support.histories import CRON_PID, HOUR, MB, START_S, Days
 
 from oakum.model.finding import Severity
-from oakum.watch.crontab import read_crontab
-from oakum.watch.history import Series
+from oakum.watch.history import CronJob, Series
 from oakum.watch.rules import (
     RULES,
     cron_unguarded,
@@ -27,8 +26,8 @@ from oakum.watch.rules.case import Case
 GIB = 1024**3
 
 
-def found(rule, days, **more):
-    return list(rule.find(Case(days.history, **more)))
+def found(rule, days):
+    return list(rule.find(Case(days.history)))
 
 
 def leak(rate):
@@ -182,13 +181,14 @@ def hang(days, count, *, every=4.0, command="python manage.py crontab run 3fa9c1
 
 def test_processes_that_come_and_stay_accumulate():
     days = Days()
-    hang(days, 9, wchan="wait_woken", cpu_ms=300)
+    hang(days, 9, wchan="wait_woken", peers="192.0.2.7:443", cpu_ms=300)
     [finding] = found(processes_accumulate, days)
     assert finding.subject == "python manage.py crontab run *"
     assert finding.evidence["processes"] == 9
     assert finding.evidence["held_bytes"] == 450 * MB
     assert finding.evidence["commands"] == ["python manage.py crontab run 3fa9c1d"]
     assert finding.evidence["waiting_in"] == "wait_woken"
+    assert ", waiting in wait_woken, connected to 192.0.2.7:443; together" in finding.message
     assert finding.evidence["by_cron"] is True
     assert "9 processes of `python manage.py crontab run *` were started in 47 h and have not ended" in finding.message
 
@@ -432,9 +432,24 @@ def test_two_runs_of_a_cron_line_at_once_are_told():
 def test_the_crontabs_line_is_named_where_it_is_at_hand():
     days = Days()
     by_cron(days, "python manage.py poll", 3, 0.5)
-    lines = tuple(read_crontab("# x\n0 * * * * python manage.py poll\n"))
-    [finding] = found(cron_unguarded, days, crontab=lines)
-    assert (finding.where["line"], finding.evidence["interval_seconds"]) == (2, 3600)
+    days.history.cron_jobs.append(CronJob("/etc/cron.d/poll", 2, "0 * * * *", "www-data", "python manage.py poll"))
+    [finding] = found(cron_unguarded, days)
+    assert finding.where == {"path": "/etc/cron.d/poll", "line": 2, "user": "www-data"}
+    assert finding.evidence["interval_seconds"] == 3600
+    assert finding.mend == "guard it: `oakum run --install-cron /etc/cron.d/poll` shows how"
+
+
+def test_a_shell_that_gave_way_to_its_command_is_known_by_the_crontab():
+    days = Days()
+    days.process("python manage.py poll 17", start=3, end=4, ppid=CRON_PID, comm="python")
+    assert found(cron_unguarded, days) == []
+    line = "cd /srv && python manage.py poll 17 >> /var/log/poll.log 2>&1"
+    days.history.cron_jobs.append(CronJob("/var/spool/cron/crontabs/app", 7, "0 * * * *", "app", line))
+    [finding] = found(cron_unguarded, days)
+    assert (
+        f"cron runs `{line}` (/var/spool/cron/crontabs/app, line 7, user app), started every 1h 00m" in finding.message
+    )
+    assert finding.mend == "guard it: `oakum run --install-cron` (as user app) shows how"
 
 
 @pytest.mark.parametrize(
