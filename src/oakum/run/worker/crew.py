@@ -201,7 +201,11 @@ class Crew:
         for kid in self.fleet.kids:
             if len(kid.in_hand) > 1 and kid.plan is not None and not kid.plan.shared:
                 running = kid.page.running()
-                if running is not None and now_ns - running[1] > BEHIND_SLOW_NS:
+                if (
+                    running is None or running[0] not in kid.in_hand
+                ):  # one of a loop that is just ending: it has answered
+                    continue
+                if now_ns - running[1] > BEHIND_SLOW_NS:
                     kid.slow = True
                     self.returned += kid.take_back()
 
