@@ -29,6 +29,7 @@ LARGEST_OVER: Final = 3  # starts over budget: as limited, with twice the limit,
 CRASH_DELAY_S: Final = 1.0
 SUSPECT_DELAY_S: Final = 10.0
 STARTS_KEPT: Final = 20  # of a job's story, with what they printed
+DEFAULT_KEPT_MS: Final = int(DEFAULT_RESULT_TTL_S * 1000)
 KEYS_KEPT_MS: Final = 86_400_000  # an idempotency key outlives its job by a day
 
 
@@ -36,7 +37,7 @@ class Settlement(Struct, frozen=True, gc=False):
     """One job's next state, for the store to write: the only way in which a started job changes.
 
     `ref` and `token` are the fence. Times are wall milliseconds; `run_at_ms` 0 keeps the job's place in its queue.
-    `record` is what is known of this start; `story` says to keep it among the job's earlier starts too. `log` is what
+    `size` is that of the payload, `key` the job's, if it has one. `record` is what is known of this start; `story` says to keep it among the job's earlier starts too. `log` is what
     the job printed; `follow` are jobs to be inserted in the same commit.
     """
 
@@ -56,6 +57,8 @@ class Settlement(Struct, frozen=True, gc=False):
     story: bool = False
     log: bytes | None = None
     follow: tuple[NewJob, ...] = ()
+    size: int = 0
+    key: str | None = None
 
 
 class Ending(Struct, frozen=True):
@@ -63,7 +66,7 @@ class Ending(Struct, frozen=True):
 
     state: State
     record: bytes
-    kept_ms: int = int(DEFAULT_RESULT_TTL_S * 1000)
+    kept_ms: int = DEFAULT_KEPT_MS
 
 
 EXPIRED: Final = Ending(State.EXPIRED, encode_record(Record(0, Expired())))
@@ -96,7 +99,7 @@ def settle(
         keep = now_ms + int(ttl_s * 1000)
         return Settlement(
             job.ref, job.token, job.queue, job.task, State.COMPLETED, 0, now_ms, keep,
-            job.tries, job.crashes, job.over, False, record, False, log, follow,
+            job.tries, job.crashes, job.over, False, record, False, log, follow, len(job.payload), job.key,
         )  # fmt: skip
     verdict = _judge(job, outcome, spec, luck, may_grow)
     ended = verdict.state.terminal
@@ -116,6 +119,8 @@ def settle(
         record=record,
         story=type(outcome) is not Released,
         log=log,
+        size=len(job.payload),
+        key=job.key,
     )
 
 
