@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from oakum.errors import EnqueueUnknown, NotEnqueued, StoreError
+from oakum.model.bounds import NO_RULES, Ruled, RuleKind, Rules
 from oakum.model.ids import id_text
 from oakum.model.job import Claimed, JobQuery, NewJob, State
 from oakum.model.lifecycle import CANCELLED, EXPIRED, NOT_AGAIN, STARTS_KEPT, Ending, Settlement
@@ -39,6 +40,7 @@ from oakum.store.redis.wire import blob, blobs, encode
 AT_ONCE: Final = 1000
 LOGS_KEPT_BYTES: Final = 64 * 1024 * 1024
 
+_decode_rules: Final = msgspec.msgpack.Decoder(Rules).decode
 _decode_identity: Final = msgspec.msgpack.Decoder(Identity).decode
 
 
@@ -166,6 +168,26 @@ class RedisStore:
     def cancelled(self, holder: int) -> Sequence[int]:
         return [int(ref) for ref in self._ask("SMEMBERS", f"asked:{holder}")]
 
+    # -- bounds and limits ---------------------------------------------------------------------------------------------
+
+    def declare(self, kind: RuleKind, rules: Mapping[str, Rules]) -> None:
+        if rules:
+            self._call(
+                "declare", kind, [(name, _packed(each if each != NO_RULES else None)) for name, each in rules.items()]
+            )
+
+    def override(self, kind: RuleKind, name: str, rules: Rules | None) -> None:
+        self._call("override", kind, name, _packed(rules))
+
+    def rules(self, kind: RuleKind) -> Mapping[str, Ruled]:
+        declared, override = (self._rules(f"{which}:{kind}") for which in ("declared", "override"))
+        names = sorted(declared.keys() | override.keys())
+        return {name: Ruled(declared.get(name, NO_RULES), override.get(name)) for name in names}
+
+    def _rules(self, key: str) -> dict[str, Rules]:
+        pairs = self._ask("HGETALL", key)
+        return {name.decode(): _decode_rules(packed) for name, packed in zip(pairs[::2], pairs[1::2], strict=True)}
+
     # -- schedules -----------------------------------------------------------------------------------------------------
 
     def write_schedule(self, row: Scheduled, jobs: Sequence[NewJob], holder: int | None, now: Instant) -> bool:
@@ -273,6 +295,10 @@ def _ending(ending: Ending) -> tuple[Any, ...]:
 def _claimed(names: Any, pairs: Any) -> list[Claimed]:
     texts = decode_names(names)
     return [job.claimed(texts) for job in decode_all(pairs)]
+
+
+def _packed(rules: Rules | None) -> Any:
+    return None if rules is None else blob(encode(rules))
 
 
 def _merged(old: bytes | None, measured: TaskStats) -> bytes:

@@ -54,7 +54,7 @@ end
 local function first_of(lines)
   local best
   for _, line in ipairs(lines) do
-    if line.id and (not best or comes_before(line, best)) then
+    if line.id and line.allowed.left > 0 and (not best or comes_before(line, best)) then
       best = line
     end
   end
@@ -73,7 +73,10 @@ local function lines_of(queue)
   for place, task in ipairs(tasks) do
     local weight = weights[texts[place]]
     if weight and weight <= ARGS[4] then
-      local line = {key = ready_key(number, task), weight = weight, rows = {}, at = 1, seen = 0}
+      local line = {
+        key = ready_key(number, task), weight = weight, rows = {}, at = 1, seen = 0,
+        allowed = allowance('task', task, texts[place], now),
+      }
       look(line)
       lines[#lines + 1] = line
     end
@@ -95,9 +98,10 @@ end
 
 local function take(queue)
   local lines = lines_of(queue)
+  local allowed = #lines > 0 and allowance('queue', number_of(queue), queue, now)
   while true do
     local line = first_of(lines)
-    if not line then
+    if not line or allowed.left <= 0 then
       return
     end
     local job = get(line.id)
@@ -107,6 +111,8 @@ local function take(queue)
         return
       end
       room, limit = room - line.weight, limit - 1
+      use(allowed)
+      use(line.allowed)
       start(job)
     end
     line.at = line.at + 2
@@ -126,5 +132,6 @@ for _, queue in ipairs(queues) do
   take(queue)
 end
 flush()
+note_rates(now)
 many('HSET', held, holding)
 return answer(found)

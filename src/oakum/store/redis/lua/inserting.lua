@@ -57,12 +57,15 @@ local function insert(names, rows, now)
     local owner = owner_of(bonds, now)
     if owner and owner ~= job.id then
       marks[#marks + 1] = {place - 1, owner}
-    elseif not owner and call('HEXISTS', page_of(job.id), job.id) == 0 then
-      job.seq = seq + place
-      put_new(job)
-      take_keys(job, bonds)
-      count(job, job.state, 1)
-      enter(job)
+    elseif not owner then
+      local page = page_of(job.id)
+      if call('HEXISTS', page, job.id) == 0 then
+        job.seq = seq + place
+        put_new(job, page)
+        take_keys(job, bonds)
+        count(job, job.state, 1)
+        enter(job)
+      end
     end
   end
   flush()

@@ -148,8 +148,7 @@ end
 
 local sizes = {}  -- of pages, as far as this call has looked
 
-local function put_new(job)
-  local page = page_of(job.id)
+local function put_new(job, page)
   local size = sizes[page] or call('HLEN', page)
   if size == 0 then
     call('ZADD', P .. 'pages', 0, page:sub(#P + 6))
@@ -240,6 +239,31 @@ local function note_open(key, open)
   end
 end
 
+-- What bounds and limits ask: unfinished jobs and bytes of a queue, running jobs of a queue and of a task.
+local function add_to_loads()
+  local loads = {}
+  local function add(field, change)
+    loads[field] = (loads[field] or 0) + change
+  end
+  for field, change in pairs(jobs_delta) do
+    local queue, task, state = field:match('(%d+):(%d+):(%d+)')
+    state = tonumber(state)
+    if state < COMPLETED then
+      add('jobs:' .. queue, change)
+      add('bytes:' .. queue, bytes_delta[field])
+    end
+    if state == RUNNING then
+      add('queue:' .. queue, change)
+      add('task:' .. task, change)
+    end
+  end
+  add_up(P .. 'load', loads)
+end
+
+local function load(kind, number)
+  return tonumber(call('HGET', P .. 'load', kind .. ':' .. number) or 0)
+end
+
 local function flush()
   for key, args in pairs(removals) do
     many('ZREM', key, args)
@@ -252,6 +276,7 @@ local function flush()
     note_open(key, true)
   end
   additions, removals = {}, {}
+  add_to_loads()
   add_up(P .. 'jobs', jobs_delta)
   add_up(P .. 'bytes', bytes_delta)
   jobs_delta, bytes_delta = {}, {}
