@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 import apsw
-from bench.measures import budget, latency, rates, sizes
+from bench.measures import budget, latency, rates, schedules, sizes
 from bench.rig.figure import Figure
 
 Measure = Callable[[], list[Figure]]
@@ -28,6 +28,8 @@ MEASURES: dict[str, Measure] = {
     "beside": latency.beside,
     "idle": sizes.idle,
     "file": sizes.file,
+    "schedules": schedules.schedules,
+    "tick": schedules.tick,
     "budget": budget.budget,
     "cost": budget.cost,
     "publisher": sizes.publisher,

@@ -7,7 +7,7 @@ import time
 
 from bench.rig import hits
 
-from oakum import Oakum
+from oakum import Oakum, cron, every
 
 HOG_BUDGET = "300MiB"
 
@@ -94,4 +94,14 @@ def application(url: str) -> Oakum:
     return app
 
 
+def plan(app: Oakum, yearly: int, beats_s: float) -> None:
+    """So many schedules that tick once a year, and one that ticks all the time, unless that is 0."""
+    noop = app.find_task("noop")
+    for number in range(yearly):
+        app.schedule(f"yearly report of tenant {number:05}", cron("0 0 1 1 *"), noop.job())
+    if beats_s:
+        app.schedule("beat", every(beats_s), noop.job(), overlap="allow")
+
+
 app = application(os.environ.get("BENCH_STORE", "sqlite:///unused.db"))
+plan(app, int(os.environ.get("BENCH_YEARLY", "0")), float(os.environ.get("BENCH_BEAT_S", "0")))

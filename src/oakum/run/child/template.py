@@ -73,6 +73,7 @@ def _import(control: socket.socket, target: str) -> Oakum:
     try:
         app = load(target)
         description = manifest(app, target)
+        schedules = _take_schedules(app)
     except BaseException as error:  # noqa: BLE001 - whatever the user's module raises is to be told, not died of
         cause = error.__cause__ or error
         text = clip("".join(traceback.format_exception(cause)))
@@ -84,16 +85,20 @@ def _import(control: socket.socket, target: str) -> Oakum:
     gc.collect()
     Heap().trim()
     gc.freeze()  # a collection in a child would write to every object's header, and copy every page
-    _say_loaded(control, wire.Loaded(description, resident(os.getpid()) or 0), app)
+    socket.send_fds(control, [wire.encode(wire.Loaded(description, resident(os.getpid()) or 0))], schedules)
+    for file in schedules:
+        os.close(file)
     return app
 
 
-def _say_loaded(control: socket.socket, loaded: wire.Loaded, app: Oakum) -> None:
-    """What the application declares; its schedules in a file of their own."""
-    files = [write_declared(app.schedules)] if app.schedules else []
-    socket.send_fds(control, [wire.encode(loaded)], files)
-    for file in files:
-        os.close(file)
+def _take_schedules(app: Oakum) -> list[int]:
+    """The file with what schedules there are. They leave the application: no child has a use for them, and there may be
+    ten thousand."""
+    if not app.schedules:
+        return []
+    file = write_declared(app.schedules)
+    app.schedules.clear()
+    return [file]
 
 
 def _import_what_children_need() -> None:
