@@ -1,0 +1,584 @@
+"""The reference store: what every store does, in plain Python. For tests, and for reading.
+
+It lives in one process: it ends with it, and a forked child can't share it. One lock makes each verb a transaction.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+
+from msgspec.structs import replace
+
+from oakum.errors import StoreError
+from oakum.model.bounds import Rate, Ruled, RuleKind, Rules, after_starts, may_start, opens_ms
+from oakum.model.ids import id_wall_ms
+from oakum.model.intake import Load, Owner, check_room, dropped, make_room, sort_out
+from oakum.model.job import WAITING, Claimed, JobQuery, NewJob, State
+from oakum.model.lifecycle import CANCELLED, EXPIRED, KEYS_KEPT_MS, NOT_AGAIN, STARTS_KEPT, Ending, Settlement
+from oakum.model.stats import TaskStats
+from oakum.store.base import (
+    Bell,
+    Count,
+    Flow,
+    Holder,
+    Identity,
+    Instant,
+    Mark,
+    Page,
+    Scheduled,
+    Space,
+    Start,
+    Story,
+    Topic,
+    Want,
+)  # fmt: skip
+from oakum.store.memory.rows import NO_HOLDER, Key, MemoryBell, Row, copy, fits
+
+
+class MemoryStore:
+    """See `oakum.store.base.Store`."""
+
+    def __init__(self) -> None:
+        self._pid = os.getpid()
+        self._lock = threading.RLock()
+        self._last_ref = self._last_holder = 0
+        self._rows: dict[int, Row] = {}
+        self._refs: dict[bytes, int] = {}
+        self._unique: dict[bytes, bytes] = {}
+        self._idempotency: dict[bytes, Key] = {}
+        self._holders: dict[int, Holder] = {}
+        self._stats: dict[str, TaskStats] = {}
+        self._paused: set[str] = set()
+        self._schedules: dict[str, Scheduled] = {}
+        self._memos: dict[str, bytes] = {}
+        self._rules: dict[tuple[RuleKind, str], Ruled] = {}
+        self._arrivals: dict[tuple[str, str, str], float] = {}  # of rates, by kind, name and key
+        self._gone: Counter[tuple[str, str]] = Counter()
+        self._bells: list[MemoryBell] = []
+
+    @property
+    def durability(self) -> str:
+        return "memory: everything ends with the process"
+
+    # -- jobs come in and go out ---------------------------------------------------------------------------------------
+
+    def insert(self, jobs: Sequence[NewJob], now: Instant) -> Sequence[Mark]:
+        with self._all(), self._undone_on_error():
+            marks = self._insert(jobs, now.wall_ms)
+        self._ring("work")
+        return marks
+
+    def _insert(self, jobs: Sequence[NewJob], now_ms: int) -> list[Mark]:
+        intake = sort_out(jobs, now_ms, self._refs.__contains__, self._unique_owner, partial(self._key_owner, now_ms))
+        ending: dict[bytes, Ending] = {}
+        for queue in {job.queue for job in intake.fresh}:
+            ending |= self._make_room(queue, [job for job in intake.fresh if job.queue == queue], now_ms)
+        for job in intake.fresh:
+            self._put(job, now_ms, ending.get(job.id))
+        for job in intake.replaced.values():
+            self._replace(self._rows[self._refs[job.id]], job, now_ms)
+        return [Mark(place, owner) for place, owner in intake.marks]
+
+    def _unique_owner(self, key: bytes) -> Owner | None:
+        row = self._rows.get(self._refs.get(self._unique.get(key, b""), 0))
+        return Owner(row.new.id, row.state, id_wall_ms(row.new.id), row.token > 0) if row is not None else None
+
+    def _key_owner(self, now_ms: int, key: bytes) -> bytes | None:
+        found = self._idempotency.get(key)
+        return found.id if found is not None and found.holds(now_ms) else None
+
+    def _put(self, job: NewJob, now_ms: int, ending: Ending | None) -> None:
+        self._last_ref += 1
+        row = Row(self._last_ref, job, State.SCHEDULED, job.run_at_ms or now_ms)
+        self._rows[row.ref], self._refs[job.id] = row, row.ref
+        if job.unique is not None:
+            self._unique[job.unique.key] = job.id
+        if job.idempotency is not None:
+            self._idempotency[job.idempotency] = Key(job.id)
+        if ending is not None:
+            self._end_waiting(row, ending, now_ms)
+        elif job.run_at_ms <= now_ms:
+            self._enter(row)
+
+    def _replace(self, row: Row, job: NewJob, now_ms: int) -> None:
+        """A waiting job takes what a new one with its key says."""
+        rules = self._rules_of("queue", row.new.queue)
+        check_room(row.new.queue, rules, self._load(row.new.queue), 0, max(0, len(job.payload) - len(row.new.payload)))
+        row.new = replace(
+            row.new, payload=job.payload, priority=job.priority, expires_ms=job.expires_ms,
+            overrides=job.overrides, tags=job.tags,
+        )  # fmt: skip
+        if job.run_at_ms:
+            self._leave(row, now_ms)
+            row.state, row.run_at_ms = State.SCHEDULED, job.run_at_ms
+            if job.run_at_ms <= now_ms:
+                self._enter(row)
+
+    # -- bounds --------------------------------------------------------------------------------------------------------
+
+    def _make_room(self, queue: str, jobs: Sequence[NewJob], now_ms: int) -> dict[bytes, Ending]:
+        """Lets go of what a queue's bound demands; which of the new jobs end at once."""
+        rules = self._rules_of("queue", queue)
+        if rules.max_jobs is None and rules.max_bytes is None:
+            return {}
+        waiting = sorted((row for row in self._in(*WAITING) if row.new.queue == queue), key=lambda row: row.ref)
+        oldest = ((row, len(row.new.payload)) for row in waiting)
+        room, ending = make_room(queue, rules, self._load(queue), jobs, oldest), dropped(queue, rules)
+        for row in room.waiting:
+            self._end_waiting(row, ending, now_ms)
+        return dict.fromkeys(room.new, ending)
+
+    def _load(self, queue: str) -> Load:
+        living = [row for row in self._rows.values() if row.new.queue == queue and not row.state.terminal]
+        running = [len(row.new.payload) for row in living if row.state is State.RUNNING]
+        return Load(len(living), sum(len(row.new.payload) for row in living), len(running), sum(running))
+
+    def _rules_of(self, kind: RuleKind, name: str) -> Rules:
+        return self._rules.get((kind, name), Ruled()).rules
+
+    def declare(self, kind: RuleKind, rules: Mapping[str, Rules]) -> None:
+        with self._all():
+            for name, each in rules.items():
+                known = self._rules.get((kind, name), Ruled())
+                self._rules[kind, name] = Ruled(each, known.override)
+            self._ruled()
+
+    def override(self, kind: RuleKind, name: str, rules: Rules | None) -> None:
+        with self._all():
+            known = self._rules.get((kind, name), Ruled())
+            self._rules[kind, name] = Ruled(known.declared, rules)
+            self._ruled()
+
+    def rules(self, kind: RuleKind) -> Mapping[str, Ruled]:
+        with self._all():
+            return {name: each for (of, name), each in self._rules.items() if of == kind and each != Ruled()}
+
+    def _ruled(self) -> None:
+        for row in self._in(State.HELD):  # there may be more places now
+            for mate in self._next_held(row):
+                mate.state, mate.placed = State.AVAILABLE, True
+        self._ring("work")
+        self._ring("room")
+
+    # -- keys ----------------------------------------------------------------------------------------------------------
+
+    def _enter(self, row: Row) -> None:
+        """Makes a job available, or holds it where its key is busy; one that comes first takes the place of a later one."""
+        row.state = State.AVAILABLE
+        if row.new.key is None or row.placed:
+            return
+        mates = [mate for mate in self._of_key(row) if mate.placed]
+        if len(mates) >= self._rules_of("queue", row.new.queue).key_limit:
+            waiting = [mate for mate in mates if mate.state is State.AVAILABLE and not mate.token]
+            last = max(waiting, key=lambda mate: mate.order, default=row)
+            if last.order <= row.order:
+                row.state = State.HELD
+                return
+            last.state, last.placed = State.HELD, False
+        row.placed = True
+
+    def _leave(self, row: Row, now_ms: int) -> None:
+        """Gives a place back; whoever is held longest of the same key takes it, at the back of its priority."""
+        if row.placed:
+            row.placed = False
+            for mate in self._next_held(row):
+                mate.state, mate.placed, mate.run_at_ms = State.AVAILABLE, True, now_ms
+
+    def _next_held(self, row: Row) -> list[Row]:
+        """The held jobs of a job's key for which there is a place, the first in order first."""
+        mates = self._of_key(row)
+        free = self._rules_of("queue", row.new.queue).key_limit - sum(mate.placed for mate in mates)
+        held = sorted((mate for mate in mates if mate.state is State.HELD), key=lambda mate: mate.order)
+        return held[: max(0, free)]
+
+    def _of_key(self, row: Row) -> list[Row]:
+        """All of a job's key that have not ended."""
+        key = row.new.queue, row.new.key
+        return [
+            each for each in self._rows.values() if (each.new.queue, each.new.key) == key and not each.state.terminal
+        ]
+
+    # -- claiming and settling -----------------------------------------------------------------------------------------
+
+    def claim(self, want: Want, now: Instant) -> Sequence[Claimed]:
+        with self._all():
+            holder = self._holders.get(want.holder)
+            if holder is None or holder.fenced:
+                return []
+            self.promote(now)
+            room = want.room
+            taken: list[Row] = []
+            for queue in want.queues:
+                for row in sorted(self._ready(queue, want, now.wall_ms), key=lambda row: row.order):
+                    if not self._may_start(row, now.wall_ms):
+                        continue
+                    weight = want.weights[row.new.task]
+                    if weight > room or len(taken) == want.limit:
+                        break
+                    room -= weight
+                    taken.append(row)
+                    row.state, row.holder, row.token = State.RUNNING, want.holder, row.token + 1
+                    self._count_start(row, now.wall_ms)
+            return [row.claimed for row in taken]
+
+    def _may_start(self, row: Row, now_ms: int) -> bool:
+        """Whether limits and rates allow one more; a job whose key's rate is spent is put off until it may start."""
+        for kind, name, rate in self._rates(row):
+            arrival = self._arrivals.get((kind, name, row.new.key or "" if kind == "key" else ""), 0.0)
+            if may_start(rate, arrival, now_ms):
+                continue
+            if kind == "key":
+                row.state, row.run_at_ms = State.SCHEDULED, math.ceil(opens_ms(rate, arrival))
+            return False
+        running = self._in(State.RUNNING)
+        queue, task = self._rules_of("queue", row.new.queue).limit, self._rules_of("task", row.new.task).limit
+        return (queue is None or sum(each.new.queue == row.new.queue for each in running) < queue) and (
+            task is None or sum(each.new.task == row.new.task for each in running) < task
+        )
+
+    def _count_start(self, row: Row, now_ms: int) -> None:
+        for kind, name, rate in self._rates(row):
+            place = (kind, name, row.new.key or "" if kind == "key" else "")
+            self._arrivals[place] = after_starts(rate, self._arrivals.get(place, 0.0), now_ms, 1)
+
+    def _rates(self, row: Row) -> Iterator[tuple[str, str, Rate]]:
+        queue, task = self._rules_of("queue", row.new.queue), self._rules_of("task", row.new.task)
+        if task.rate is not None:
+            yield "task", row.new.task, task.rate
+        if queue.rate is not None:
+            yield "queue", row.new.queue, queue.rate
+        if queue.key_rate is not None and row.new.key is not None:
+            yield "key", row.new.queue, queue.key_rate
+
+    def _ready(self, queue: str, want: Want, now_ms: int) -> Iterator[Row]:
+        if queue in self._paused:
+            return
+        for row in self._in(State.AVAILABLE):
+            weight = want.weights.get(row.new.task)
+            if row.new.queue == queue and weight is not None and weight <= want.room and not row.expired(now_ms):
+                yield row
+
+    def settle(self, settlements: Sequence[Settlement], holder: int, now: Instant) -> Sequence[int]:
+        with self._all(), self._undone_on_error():
+            late = [place for place, each in enumerate(settlements) if not self._settle(each, holder, now.wall_ms)]
+            follow = [job for place, each in enumerate(settlements) if place not in late for job in each.follow]
+            self._insert(follow, now.wall_ms)
+        self._ring("results")
+        self._ring("work")
+        self._ring("room")
+        return late
+
+    def _settle(self, each: Settlement, holder: int, now_ms: int) -> bool:
+        row = self._rows.get(each.ref)
+        if row is None or (row.token, row.holder, row.state) != (each.token, holder, State.RUNNING):
+            return False
+        row.state, row.holder, row.record, row.progress = each.state, NO_HOLDER, each.record, None
+        row.tries, row.crashes, row.over, row.suspect = each.tries, each.crashes, each.over, each.suspect
+        row.run_at_ms = each.run_at_ms or row.run_at_ms
+        if each.story and each.record is not None:
+            row.starts.append(Start(each.token, now_ms, each.record))
+        if each.log:
+            row.logs[each.token] = each.log
+        too_old = each.token - STARTS_KEPT
+        row.starts = [start for start in row.starts if start.token > too_old]
+        row.logs = {token: log for token, log in row.logs.items() if token > too_old}
+        if each.ended_ms is not None:
+            self._end(row, now_ms, each.ended_ms, each.keep_until_ms)
+        elif row.cancel_asked:
+            self._end_waiting(row, NOT_AGAIN, now_ms)
+        return True
+
+    def cancel(self, ids: Sequence[bytes], now: Instant) -> Mapping[bytes, State]:
+        with self._all():
+            rows = [self._rows[self._refs[each]] for each in ids if each in self._refs]
+            for row in rows:
+                if row.state is State.RUNNING:
+                    row.cancel_asked = True
+                elif row.state in WAITING:
+                    self._end_waiting(row, CANCELLED, now.wall_ms)
+            states = {row.new.id: row.state for row in rows}
+        self._ring("work")
+        self._ring("results")
+        self._ring("room")
+        return states
+
+    def retry(self, ids: Mapping[bytes, bytes], now: Instant) -> Mapping[bytes, bytes]:
+        with self._all():
+            old = [self._rows[self._refs[each]] for each in ids if each in self._refs]
+            copies = [copy(row.new, ids[row.new.id]) for row in old if row.state.terminal]
+            held = {mark.place for mark in self.insert(copies, now)}
+            return {copy.parent: copy.id for place, copy in enumerate(copies) if copy.parent and place not in held}
+
+    def promote(self, now: Instant, limit: int = 1000) -> int:
+        with self._all():
+            expired = [row for row in self._in(*WAITING) if row.expired(now.wall_ms)]
+            expired = sorted(expired, key=lambda row: (row.new.expires_ms, row.ref))[:limit]
+            for row in expired:
+                self._end_waiting(row, EXPIRED, now.wall_ms)
+            due = [row for row in self._in(State.SCHEDULED) if row.run_at_ms <= now.wall_ms]
+            due = sorted(due, key=lambda row: (row.run_at_ms, row.ref))[: limit - len(expired)]
+            for row in due:
+                self._enter(row)
+            return len(expired) + len(due)
+
+    def next_due(self) -> int | None:
+        with self._all():
+            due = [row.run_at_ms for row in self._in(State.SCHEDULED)]
+            expiring = [row.new.expires_ms for row in self._in(*WAITING) if row.new.expires_ms is not None]
+            return min(due + expiring + list(self._openings()), default=None)
+
+    def _openings(self) -> Iterator[int]:
+        """When each rate that available jobs wait for lets the next one start."""
+        for row in self._in(State.AVAILABLE):
+            for kind, name, rate in self._rates(row):
+                if kind != "key":
+                    yield math.ceil(opens_ms(rate, self._arrivals.get((kind, name, ""), 0.0)))
+
+    def prune(self, now: Instant, limit: int = 1000) -> int:
+        with self._all():
+            over = sorted(self._over(now), key=lambda row: (row.keep_until_ms, row.ref))[:limit]
+            for row in over:
+                del self._rows[row.ref], self._refs[row.new.id]
+                self._gone[row.new.queue, row.new.task] += 1
+            self._arrivals = {place: at for place, at in self._arrivals.items() if at > now.wall_ms}
+            self._unique = {key: owner for key, owner in self._unique.items() if owner in self._refs}
+            for key in [key for key, held in self._idempotency.items() if not held.holds(now.wall_ms)]:
+                del self._idempotency[key]
+            return len(over)
+
+    def prunable(self, now: Instant) -> int:
+        with self._all():
+            return len(self._over(now))
+
+    def _over(self, now: Instant) -> list[Row]:
+        return [
+            row for row in self._rows.values() if row.keep_until_ms is not None and row.keep_until_ms <= now.wall_ms
+        ]
+
+    def forget(self, ids: Sequence[bytes], now: Instant) -> int:
+        with self._all():
+            rows = [self._rows[self._refs[each]] for each in dict.fromkeys(ids) if each in self._refs]
+            kept = [row for row in rows if row.keep_until_ms is not None and row.keep_until_ms > now.wall_ms]
+            for row in kept:
+                row.keep_until_ms = now.wall_ms
+            return len(kept)
+
+    def _end_waiting(self, row: Row, ending: Ending, now_ms: int) -> None:
+        row.state, row.record = ending.state, ending.record
+        self._end(row, now_ms, now_ms, now_ms + ending.kept_ms)
+
+    def _end(self, row: Row, now_ms: int, ended_ms: int, keep_until_ms: int | None) -> None:
+        row.ended_ms, row.keep_until_ms, row.cancel_asked = ended_ms, keep_until_ms, False
+        self._leave(row, now_ms)
+        if row.new.idempotency is not None:
+            self._idempotency[row.new.idempotency].until_ms = now_ms + KEYS_KEPT_MS
+
+    # -- those who hold them -------------------------------------------------------------------------------------------
+
+    def enrol(self, identity: Identity, lease_ms: int, now: Instant) -> int:
+        with self._all():
+            self._last_holder += 1
+            self._holders[self._last_holder] = Holder(self._last_holder, identity, now.boot_ms + lease_ms)
+            return self._last_holder
+
+    def renew(self, holder: int, lease_ms: int, report: bytes, now: Instant) -> bool:
+        with self._all():
+            known = self._holders.get(holder)
+            if known is None or known.fenced:
+                return False
+            self._holders[holder] = replace(known, lease_until_ms=now.boot_ms + lease_ms, report=report)
+            return True
+
+    def holders(self) -> Sequence[Holder]:
+        with self._all():
+            return list(self._holders.values())
+
+    def fence(self, holder: int, seen_lease_ms: int) -> bool:
+        with self._all():
+            known = self._holders.get(holder)
+            if known is None or not (known.fenced or known.lease_until_ms == seen_lease_ms):
+                return False
+            self._holders[holder] = replace(known, fenced=True)
+            return True
+
+    def discharge(self, holder: int) -> bool:
+        with self._all():
+            if self._held_by(holder):
+                return False
+            self._holders.pop(holder, None)
+            return True
+
+    def held(self, holder: int, limit: int) -> Sequence[Claimed]:
+        with self._all():
+            return [row.claimed for row in self._held_by(holder)[:limit]]
+
+    def cancelled(self, holder: int) -> Sequence[int]:
+        with self._all():
+            return [row.ref for row in self._held_by(holder) if row.cancel_asked]
+
+    def _held_by(self, holder: int) -> list[Row]:
+        return [row for row in self._in(State.RUNNING) if row.holder == holder]
+
+    # -- schedules -----------------------------------------------------------------------------------------------------
+
+    def write_schedule(self, row: Scheduled, jobs: Sequence[NewJob], holder: int | None, now: Instant) -> bool:
+        with self._all():
+            kept = self._schedules.get(row.name)
+            leads = holder is None or (holder in self._holders and not self._holders[holder].fenced)
+            if not leads or row.version != (kept.version if kept is not None else 0) + 1:
+                return False
+            if jobs:
+                self.insert(jobs, now)
+            self._schedules[row.name] = row
+            return True
+
+    def schedules(self, *, due_ms: int | None = None, after: str = "", limit: int = 100) -> Sequence[Scheduled]:
+        with self._all():
+            rows = self._schedules.values()
+            if due_ms is None:
+                return sorted((row for row in rows if row.name > after), key=lambda row: row.name)[:limit]
+            due = [(row.next_ms, row.name) for row in rows if row.next_ms is not None and row.next_ms <= due_ms]
+            return [self._schedules[name] for _, name in sorted(due)[:limit]]
+
+    def next_tick(self) -> int | None:
+        with self._all():
+            return min((row.next_ms for row in self._schedules.values() if row.next_ms is not None), default=None)
+
+    def drop_schedule(self, name: str) -> bool:
+        with self._all():
+            return self._schedules.pop(name, None) is not None
+
+    # -- what is known -------------------------------------------------------------------------------------------------
+
+    def progress(self, notes: Mapping[int, bytes], holder: int) -> None:
+        with self._all():
+            for row in self._held_by(holder):
+                row.progress = notes.get(row.ref, row.progress)
+        self._ring("results")
+
+    def observe(self, measured: Mapping[str, TaskStats]) -> None:
+        with self._all():
+            for task, stats in measured.items():
+                self._stats.setdefault(task, TaskStats()).merge(stats)
+
+    def stats(self) -> Mapping[str, TaskStats]:
+        with self._all():
+            return {task: TaskStats.decode(stats.encode()) for task, stats in self._stats.items()}
+
+    def pause(self, queue: str, paused: bool) -> None:
+        with self._all():
+            if paused:
+                self._paused.add(queue)
+            else:
+                self._paused.discard(queue)
+        self._ring("work")
+
+    def paused(self) -> frozenset[str]:
+        with self._all():
+            return frozenset(self._paused)
+
+    def outcome(self, id: bytes) -> tuple[State, bytes | None] | None:
+        with self._all():
+            ref = self._refs.get(id)
+            return None if ref is None else (self._rows[ref].state, self._rows[ref].record)
+
+    def story(self, id: bytes) -> Story | None:
+        with self._all():
+            ref = self._refs.get(id)
+            if ref is None:
+                return None
+            row = self._rows[ref]
+            log = b"".join(row.logs.values()).decode("utf-8", "replace")
+            return Story(row.view, tuple(row.starts), log, row.cancel_asked)
+
+    def jobs(self, query: JobQuery) -> Page:
+        with self._all():
+            views = sorted((row.view for row in self._rows.values()), key=lambda view: view.id, reverse=True)
+            found = tuple(view for view in views if fits(view, query))[: query.limit]
+            return Page(found, found[-1].id if len(found) == query.limit else None)
+
+    def counts(self) -> Sequence[Count]:
+        with self._all():
+            jobs, sizes = Counter[tuple[str, str, State]](), Counter[tuple[str, str, State]]()
+            for row in self._rows.values():
+                jobs[row.new.queue, row.new.task, row.state] += 1
+                sizes[row.new.queue, row.new.task, row.state] += len(row.new.payload)
+            return [Count(*key, number, sizes[key]) for key, number in jobs.items()]
+
+    def flows(self) -> Sequence[Flow]:
+        with self._all():
+            rows = list(self._rows.values())
+            arrived = self._gone + Counter((row.new.queue, row.new.task) for row in rows)
+            ended = self._gone + Counter((row.new.queue, row.new.task) for row in rows if row.state.terminal)
+            oldest: dict[tuple[str, str], int] = {}
+            for row in self._in(State.AVAILABLE):
+                pair = row.new.queue, row.new.task
+                oldest[pair] = min(row.run_at_ms, oldest.get(pair, row.run_at_ms))
+            return [Flow(*pair, count, ended[pair], oldest.get(pair)) for pair, count in arrived.items()]
+
+    def memo(self, name: str) -> bytes | None:
+        with self._all():
+            return self._memos.get(name)
+
+    def keep_memo(self, name: str, value: bytes) -> None:
+        with self._all():
+            self._memos[name] = value
+
+    def space(self) -> Space:
+        with self._all():
+            return Space(sum(len(row.new.payload) for row in self._rows.values()))
+
+    # -- the store itself ----------------------------------------------------------------------------------------------
+
+    def listen(self, topic: Topic) -> Bell:
+        with self._all():
+            bell = MemoryBell(self._bells, topic)
+            self._bells.append(bell)
+            return bell
+
+    def close(self) -> None:
+        for bell in list(self._bells):
+            bell.close()
+
+    def _ring(self, topic: Topic) -> None:
+        for bell in list(self._bells):
+            if bell.topic == topic:
+                bell.ring()
+
+    def _in(self, *states: State) -> list[Row]:
+        return [row for row in self._rows.values() if row.state in states]
+
+    @contextmanager
+    def _undone_on_error(self) -> Iterator[None]:
+        """All or none, where a bound may refuse in the middle."""
+        if not any(
+            each.rules.max_jobs is not None or each.rules.max_bytes is not None for each in self._rules.values()
+        ):
+            yield
+            return
+        rows = {
+            ref: dataclasses.replace(row, starts=[*row.starts], logs={**row.logs}) for ref, row in self._rows.items()
+        }
+        tables = dict(self._refs), dict(self._unique), {k: dataclasses.replace(v) for k, v in self._idempotency.items()}
+        try:
+            yield
+        except StoreError:
+            self._rows, (self._refs, self._unique, self._idempotency) = rows, tables
+            raise
+
+    @contextmanager
+    def _all(self) -> Iterator[None]:
+        """The one lock, around a whole verb."""
+        if os.getpid() != self._pid:
+            raise StoreError(
+                "memory://: this store belongs to the process that this one was forked from; use sqlite:///work.db"
+            )
+        with self._lock:
+            yield
