@@ -11,8 +11,8 @@ import sys
 def configure(parser: argparse.ArgumentParser) -> None:
     """Whom to tell, and when not to."""
     add = parser.add_argument
-    add("targets", nargs="*", metavar="TARGET", help="cmd:COMMAND (JSON on its standard input), https://HOST/PATH or "
-        "mailto:NAME@HOST")  # fmt: skip
+    add("targets", nargs="*", metavar="TARGET", help="cmd:COMMAND (JSON on its standard input), https://HOST/PATH, "
+        "mailto:NAME@HOST (through this host's sendmail) or smtp://SERVER[:PORT]/NAME@HOST")  # fmt: skip
     add("--quiet", metavar="HH:MM-HH:MM", help="hold everything back in these hours, and send it together afterwards")
     add("--mute", metavar="TIME", help="send nothing for this long, beginning now; '0s' ends it")
     add("--since", default="48h", metavar="WHEN", help="judge the record from then on (default: %(default)s)")
@@ -21,6 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Sends at most one message to each target; raises CannotRun for those that could not be told, which stay untold."""
     from dataclasses import replace
+    from datetime import datetime
 
     from oakum.clock import SystemClock
     from oakum.errors import CannotRun, UsageError
@@ -51,8 +52,8 @@ def run(args: argparse.Namespace) -> int:
         fresh = news(findings, told, target)
         try:
             if fresh:
-                send(target, fresh, platform.node())
-                print(f"oakum watch: told {target} of {len(fresh)} findings", file=sys.stderr)
+                send(target, fresh, platform.node(), datetime.fromtimestamp(now).astimezone())
+                print(f"oakum watch: told {target} of {len(fresh)} finding{'s' * (len(fresh) > 1)}", file=sys.stderr)
         except CannotRun as error:
             failed.append(str(error))
             continue

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from oakum.errors import CannotRun
 from oakum.units import parse_duration, parse_size
+
+if TYPE_CHECKING:
+    from oakum.watch.archive import Archive
 
 _TELL_EVERY_S: Final = 900.0
 
@@ -22,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--keep", default="64MiB", metavar="SIZE", help="the archive is never larger (default: 64MiB)")
     parser.add_argument("--notify", action="append", default=[], metavar="TARGET", help="each 15 minutes tell what is "
-        "new or worse: cmd:COMMAND, https://HOST/PATH or mailto:NAME@HOST; may be given again")  # fmt: skip
+        "new or worse: cmd:COMMAND, https://HOST/PATH, mailto:NAME@HOST or smtp://SERVER/NAME@HOST; may be given again")  # fmt: skip
     parser.add_argument("--quiet", metavar="HH:MM-HH:MM", help="hold messages back in these hours")
     parser.add_argument(
         "--install", action="store_true", help="print a systemd unit with these settings; change nothing"
@@ -52,14 +57,14 @@ def run(args: argparse.Namespace) -> int:
     with Archive(args.archive or default_archive(), keep) as archive:
         recorder = Recorder(archive, probes, SystemClock(), procfs.boot_id(), every_s, _say)
         _say(f"a sample every {args.every}, in {archive.directory}, of at most {args.keep}")
-        recorder.run(_Teller(archive.directory, args.notify, args.quiet) if args.notify else lambda _time_s: None)
+        recorder.run(_Teller(archive, args.notify, args.quiet) if args.notify else lambda _time_s: None)
     return 0
 
 
 class _Teller:
     """Called after each sample: now and then starts `oakum watch notify` beside the recorder, which stays small."""
 
-    def __init__(self, archive: str, targets: list[str], quiet: str | None) -> None:
+    def __init__(self, archive: Archive, targets: list[str], quiet: str | None) -> None:
         from oakum.watch.notify import parse_quiet
         from oakum.watch.notify_send import check_target
 
@@ -67,7 +72,9 @@ class _Teller:
             parse_quiet(quiet)
         words = [] if quiet is None else ["--quiet", quiet]
         targets = [check_target(target) for target in targets]
-        self._command = [sys.executable, "-m", "oakum", "watch", "notify", "--archive", archive, *words, "--", *targets]
+        words += ["--archive", archive.directory, "--", *targets]
+        self._archive = archive
+        self._command = [sys.executable, "-m", "oakum", "watch", "notify", *words]
         self._child: subprocess.Popen[bytes] | None = None
         self._next_s = 0.0
 
@@ -75,6 +82,8 @@ class _Teller:
         running = self._child is not None and self._child.poll() is None
         if not running and time_s >= self._next_s:
             self._next_s = time_s + _TELL_EVERY_S
+            with contextlib.suppress(CannotRun):  # a full disk: it is told what was written until then
+                self._archive.flush()
             self._child = subprocess.Popen(self._command)
 
 

@@ -6,7 +6,7 @@ import http.server
 import json
 import sys
 import threading
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 
@@ -15,7 +15,8 @@ from oakum.model.finding import Finding, Severity
 from oakum.watch.notify import Told, after, digest, held_back, news, parse_quiet
 from oakum.watch.notify_send import check_target, read_told, send, write_told
 
-ME = "mailto:me"
+ME = "mailto:me@example.org"
+NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
 
 def finding(subject="web", severity=Severity.WARNING, **evidence):
@@ -87,7 +88,10 @@ def test_a_digest_is_one_message():
     assert "mail grows" in body
 
 
-@pytest.mark.parametrize("target", ["", "cmd:", "cmd:  ", "mailto:-x", "ftp://x", "root"])
+@pytest.mark.parametrize(
+    "target",
+    ["", "cmd:", "cmd:  ", "mailto:-x", "mailto:a,b", "ftp://x", "root", "smtp://x", "smtp://x/-a@b", "smtp://x/a"],
+)
 def test_targets_that_are_none_are_refused(target):
     with pytest.raises(UsageError, match="--notify"):
         check_target(target)
@@ -96,7 +100,7 @@ def test_targets_that_are_none_are_refused(target):
 def test_a_command_gets_json_and_no_shell(tmp_path):
     out = tmp_path / "out"
     code = f"import sys; open({str(out)!r}, 'w').write(sys.argv[1] + sys.stdin.read())"
-    send(f'cmd:{sys.executable} -c "{code}" "$(id)"', [finding()], "host1")
+    send(f'cmd:{sys.executable} -c "{code}" "$(id)"', [finding()], "host1", NOW)
     word, _, rest = out.read_text().partition("{")
     assert word == "$(id)"
     assert json.loads("{" + rest)["findings"][0]["subject"] == "web"
@@ -105,7 +109,7 @@ def test_a_command_gets_json_and_no_shell(tmp_path):
 @pytest.mark.parametrize("target", [f"cmd:{sys.executable} -c 1/0", "cmd:/nowhere/at/all", "http://127.0.0.1:9/"])
 def test_what_does_not_arrive_is_an_error(target):
     with pytest.raises(CannotRun, match="--notify"):
-        send(target, [finding()], "host1")
+        send(target, [finding()], "host1", NOW)
 
 
 def test_a_webhook_gets_json():
@@ -123,7 +127,7 @@ def test_a_webhook_gets_json():
     with http.server.HTTPServer(("127.0.0.1", 0), Hook) as server:
         thread = threading.Thread(target=server.handle_request)
         thread.start()
-        send(f"http://127.0.0.1:{server.server_port}/hook", [finding()], "host1")
+        send(f"http://127.0.0.1:{server.server_port}/hook", [finding()], "host1", NOW)
         thread.join()
     [(kind, data)] = got
     assert kind == "application/json"
