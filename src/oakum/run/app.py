@@ -118,8 +118,8 @@ class Oakum:
         "cancel_running", the earlier one is cancelled first. `catchup` says what happens to ticks that were missed, since
         no worker ran: "latest", the last one runs; "none"; or `All(max=100)`, the last so many. `jitter` spreads ticks by
         chance over that time, and never beyond the next one. `start` and `end`: no tick before and after. `expires`: a
-        job is not started later than this after its tick, one interval if nothing is said. `adapt=True`: an interval that
-        is shorter than the workers can keep up with is stretched, as long as that is so.
+        job that has not started so long after it was made is not started any more; one interval if nothing is said.
+        `adapt=True`: an interval that is shorter than the workers can keep up with is stretched, as long as that is so.
 
         A worker brings what is declared to the store when it starts, and takes away what it declared before and does no
         longer. What an operator changes (`oakum schedule`) stays. Raises UsageError for anything that makes no sense.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
@@ -14,7 +15,8 @@ Overlap = Literal["skip", "queue_one", "allow", "cancel_running"]
 Skip = Literal["overlap", "missed", "paused", "queue full", "duplicate"]
 
 
-class All(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class All:
     """Catch-up of all missed ticks, the last `max` of them."""
 
     max: int = 100
