@@ -8,9 +8,11 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
+from oakum.host import cgroup
 from oakum.host.tree import start_ticks
 
 OAKUM = [sys.executable, "-m", "oakum", "run"]
@@ -230,6 +232,38 @@ def test_the_command_does_not_outlive_a_killed_oakum_run(start, tmp_path):
     pid = int(until(lambda: pid_file.exists() and pid_file.read_text()))
     process.kill()
     until(lambda: gone(pid))
+
+
+def test_what_a_killed_oakum_run_leaves_behind_is_ended_by_the_next(start, run, archive, tmp_path):
+    pid_file = tmp_path / "pid"
+    daemon = f"import os, time; open({str(pid_file)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    code = f"import subprocess, time; subprocess.Popen([{PYTHON!r}, '-c', {daemon!r}], start_new_session=True); time.sleep(600)"
+    process = start("--memory", "500MiB", *python(code))
+    pid = int(until(lambda: pid_file.exists() and pid_file.read_text()))
+    groups = cgroup_of(pid)
+    process.kill()
+    process.wait()
+    assert not gone(pid)
+    assert [name.name.partition("-")[0] for name in (archive / "running").iterdir()] == [str(process.pid)]
+    assert run(*python("")) == (0, "", "oakum run: ended 1 process that a killed run had left behind\n")
+    until(lambda: gone(pid))
+    assert list((archive / "running").iterdir()) == []
+    run(*python(""))  # a group can go when the processes in it have gone
+    assert not any(path.exists() for path in groups)
+
+
+def cgroup_of(pid):
+    """The directories that `oakum run` made for the kernel's limit on this process, where it could."""
+    hierarchy = cgroup.find()
+    lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+    paths = [line.split(":", 2)[2] for line in lines]
+    return [Path(hierarchy.mount + path) for path in paths if "/oakum-run-" in path] if hierarchy is not None else []
+
+
+def test_a_run_that_goes_on_is_left_alone_by_others(holder, run):
+    _, pid = holder
+    assert run(*python("")) == (0, "", "")
+    assert not gone(pid)
 
 
 # One at a time

@@ -78,7 +78,12 @@ def _run(args: argparse.Namespace) -> int:
     )
     guard = Guard(args.command_words, limits, args.lock, OnBusy(args.on_busy), args.archive or default_archive())
     output = None if args.output == "pass" else Tail(parse_size(args.output, name="--output"))
-    outcome, unrecorded = guarded_run(guard, SystemClock(), output)
+    outcome, unrecorded, orphans = guarded_run(guard, SystemClock(), output)
+    if orphans:
+        print(
+            f"oakum run: ended {orphans} process{'es' * (orphans > 1)} that a killed run had left behind",
+            file=sys.stderr,
+        )
     if not outcome.fine:
         if output is not None:
             sys.stderr.buffer.write(output.text())

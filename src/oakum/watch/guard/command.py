@@ -15,6 +15,7 @@ from oakum.clock import Clock
 from oakum.errors import CannotRun
 from oakum.host.process import become_subreaper
 from oakum.host.tree import descendants
+from oakum.watch.guard.orphans import MARK
 from oakum.watch.guard.outcome import EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Limits, Outcome, Reason, status_of
 from oakum.watch.guard.rings import Rings, pause_before_look
 from oakum.watch.guard.signals import signals_as_bytes
@@ -27,12 +28,13 @@ _PATIENCE: Final = 10.0  # seconds after the first SIGKILL until what does not g
 _CHUNK: Final = 65_536
 
 
-def run_command(command: Sequence[str], limits: Limits, clock: Clock, output: Tail | None) -> Outcome:
+def run_command(command: Sequence[str], limits: Limits, clock: Clock, output: Tail | None, mark: str) -> Outcome:
     """Runs `command` to its end, or to the end of what its limits allow, and reports how it went.
 
     The caller is a process of its own for this, without threads and other children: it becomes the reaper of all that
     the command spawns, daemons in sessions of their own included, and returns when nothing of it is left. `output`
-    collects what the command writes; without it the command writes where the caller would.
+    collects what the command writes; without it the command writes where the caller would. All of it carries `mark` in
+    its environment.
     """
     become_subreaper()
     with signals_as_bytes() as arriving, Rings(limits) as rings:
@@ -41,6 +43,7 @@ def run_command(command: Sequence[str], limits: Limits, clock: Clock, output: Ta
                 command,
                 stdout=None if output is None else subprocess.PIPE,
                 stderr=None if output is None else subprocess.STDOUT,
+                env={**os.environ, MARK: mark},
                 start_new_session=True,
                 preexec_fn=rings.enter,  # noqa: PLW1509 - there are no threads here to deadlock with
             )

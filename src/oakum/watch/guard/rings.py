@@ -9,6 +9,7 @@ from typing import Final, Self
 
 from oakum.host import cgroup, tree
 from oakum.host.process import die_with
+from oakum.watch.guard.orphans import GROUP_PREFIX
 from oakum.watch.guard.outcome import Limits
 
 _FASTEST_GROWTH: Final = 4e9  # bytes a second that processes can touch: the next look comes before the limit can
@@ -37,7 +38,7 @@ class Rings:
     def __enter__(self) -> Self:
         hierarchy = cgroup.find()
         if self._limits.memory is not None and hierarchy is not None and _may_divide(hierarchy):
-            self._groups = cgroup.make(hierarchy, f"oakum-run-{os.getpid()}")
+            self._groups = cgroup.make(hierarchy, f"{GROUP_PREFIX}{os.getpid()}")
         if self._limits.memory is not None and self._groups is not None:
             self._group = self._groups.group("command")
             self._group.limit(self._limits.memory)
