@@ -16,14 +16,13 @@ from oakum.model.ids import id_text
 from oakum.model.job import NewJob
 from oakum.model.schedule.change import Standing, pause, resume, retime
 from oakum.model.schedule.decide import extra, next_look
-from oakum.model.schedule.spec import Course, Entry, decode_course, decode_entry, stretched_ms
+from oakum.model.schedule.spec import Course, Entry, stretched_ms
 from oakum.model.schedule.timing import Timing
 from oakum.model.schedule.words import interval_ms, warning
-from oakum.run.ticker import find, written
+from oakum.run.ticker import find, read, rows, written
 from oakum.store.base import Instant, Scheduled, Store
 from oakum.store.ids import IdSource
 
-PAGE: Final = 100
 TRIES: Final = 20  # of a change that others get in the way of
 MOST_PLANNED: Final = 1000
 
@@ -75,12 +74,12 @@ class Schedules:
 
     def all(self) -> Iterator[ScheduleRow]:
         """All of them by name, a page at a time."""
-        return (schedule_row(row) for row in self._rows())
+        return (schedule_row(row) for row in rows(self._store))
 
     def ticking(self) -> Ticking:
         """How many there are, and when the next one ticks."""
         count = resting = 0
-        for row in self._rows():
+        for row in rows(self._store):
             count += 1
             resting += row.next_ms is None
         return Ticking(count, resting, self._store.next_tick())
@@ -130,8 +129,8 @@ class Schedules:
 
     def planned(self) -> Iterator[Planned]:
         """As far as capacity cares: those that tick, a bounded number of them."""
-        for _, row in zip(range(MOST_PLANNED), self._rows(), strict=False):
-            entry, course = decode_entry(row.spec), decode_course(row.state)
+        for _, row in zip(range(MOST_PLANNED), rows(self._store), strict=False):
+            entry, course = read(row)
             job, interval = entry.schedule.job, interval_ms(entry.schedule, course.since_ms)
             if row.next_ms is not None and interval is not None:
                 yield Planned(row.name, job.queue, job.task, interval / 1000, entry.schedule.overlap != "allow")
@@ -140,7 +139,7 @@ class Schedules:
         """Reads, changes, writes; anew where another has written meanwhile."""
         for _ in range(TRIES):
             row, now = self._find(name), self._now()
-            standing = change(decode_entry(row.spec), decode_course(row.state), now)
+            standing = change(*read(row), now)
             after = written(name, row.version + 1, standing)
             if self._store.write_schedule(after, jobs or (), None, now):
                 return schedule_row(after)
@@ -153,19 +152,13 @@ class Schedules:
             raise UsageError(f"schedule {name!r}: there is none of that name; the store has {known}")
         return row
 
-    def _rows(self) -> Iterator[Scheduled]:
-        after = ""
-        while rows := self._store.schedules(after=after, limit=PAGE):
-            yield from rows
-            after = rows[-1].name
-
     def _now(self) -> Instant:
         return Instant.read(self._clock)
 
 
 def schedule_row(row: Scheduled) -> ScheduleRow:
     """A schedule of the store as people see it."""
-    entry, course = decode_entry(row.spec), decode_course(row.state)
+    entry, course = read(row)
     schedule, stretched = entry.schedule, stretched_ms(entry.schedule, course)
     return ScheduleRow(
         name=row.name,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
-from oakum.errors import DuplicateJob, QueueFull
+import msgspec
+
+from oakum.errors import DuplicateJob, QueueFull, StoreTooNew
 from oakum.model.schedule.change import Standing, declare
 from oakum.model.schedule.decide import SET_BACK_MS, Verdict, decide
 from oakum.model.schedule.spec import Course, Entry, Schedule, Skip, decode_course, decode_entry, encode
@@ -29,15 +31,15 @@ class Ticker:
 
     def fire(self, holder: int, overdue_ms: int = 0) -> int:
         """Decides what is due, and has been for `overdue_ms`: one page of it. How many schedules were changed here."""
-        rows = self._store.schedules(due_ms=self._now().wall_ms - overdue_ms, limit=PAGE)
-        return sum(self._look(row, holder) for row in rows)
+        due = self._store.schedules(due_ms=self._now().wall_ms - overdue_ms, limit=PAGE)
+        return sum(self._look(row, holder) for row in due)
 
     def declare(self, declared: Iterable[tuple[str, Schedule]], app: str) -> Iterator[None]:
         """Puts what the code of `app` declares, by name, in place of what it declared before; a step at a time.
 
         Both sides are walked side by side in the order of their names, so that neither is ever held as a whole.
         """
-        kept = self._all()
+        kept = rows(self._store)
         row = next(kept, None)
         for name, schedule in declared:
             while row is not None and row.name < name:
@@ -55,20 +57,18 @@ class Ticker:
 
     def review(self) -> Iterator[None]:
         """Looks at schedules that wait for a time which a clock set back has put far away; a step at a time."""
-        for row in self._all():
-            if decode_course(row.state).since_ms - self._now().wall_ms > SET_BACK_MS:
+        for row in rows(self._store):
+            known = self._read(row)
+            if known is not None and known.course.since_ms - self._now().wall_ms > SET_BACK_MS:
                 self._look(row, None)
             yield
 
-    def _all(self) -> Iterator[Scheduled]:
-        after = ""
-        while rows := self._store.schedules(after=after, limit=PAGE):
-            yield from rows
-            after = rows[-1].name
-
     def _look(self, row: Scheduled, holder: int | None) -> bool:
         """Decides one schedule; whether that was written."""
-        entry, course = decode_entry(row.spec), decode_course(row.state)
+        known = self._read(row)
+        if known is None:
+            return False
+        entry, course = known
         verdict = self._decide(row.name, entry, course)
         if not verdict.jobs and (verdict.course, verdict.next_ms) == (course, row.next_ms):
             return False
@@ -96,8 +96,10 @@ class Ticker:
 
     def _declare(self, name: str, schedule: Schedule, app: str, row: Scheduled | None) -> None:
         """Another worker that declares the same at the same time has written it then; nobody minds."""
-        entry = decode_entry(row.spec) if row is not None else None
-        course = decode_course(row.state) if row is not None else None
+        known = self._read(row) if row is not None else None
+        if row is not None and known is None:
+            return
+        entry, course = known or (None, None)
         standing = declare(name, entry, course, schedule, app, self._now().wall_ms)
         self._warn(name, standing.entry, standing.course)
         if standing.entry != entry:
@@ -106,14 +108,48 @@ class Ticker:
 
     def _leave(self, row: Scheduled, app: str) -> None:
         """A schedule that is not declared (any more): it goes if it was this application's."""
-        if decode_entry(row.spec).app == app:
+        known = self._read(row)
+        if known is not None and known.entry.app == app:
             self._store.drop_schedule(row.name)
 
+    def _read(self, row: Scheduled) -> Known | None:
+        """What is known of a schedule; None, with a warning, for one that another version of Oakum has written."""
+        try:
+            return read(row)
+        except StoreTooNew as error:
+            self._say(row.name, str(error))
+            return None
+
     def _warn(self, name: str, entry: Entry, course: Course) -> None:
+        self._say(name, warning(name, entry, course))
+
+    def _say(self, name: str, text: str) -> None:
         self.warnings.pop(name, None)
-        text = warning(name, entry, course)
         if text and len(self.warnings) < MOST_WARNINGS:
             self.warnings[name] = text
+
+
+class Known(NamedTuple):
+    """A schedule of the store, read."""
+
+    entry: Entry
+    course: Course
+
+
+def read(row: Scheduled) -> Known:
+    """What a row says. Raises StoreTooNew where this version does not understand it."""
+    try:
+        return Known(decode_entry(row.spec), decode_course(row.state))
+    except msgspec.MsgspecError as error:
+        raise StoreTooNew(f"schedule {row.name}: written by a newer Oakum than this one; upgrade here") from error
+
+
+def rows(store: Store) -> Iterator[Scheduled]:
+    """All schedules by name, a page at a time."""
+    after = ""
+    while page := store.schedules(after=after, limit=PAGE):
+        yield from page
+        after = page[-1].name
 
 
 def written(name: str, version: int, standing: Standing) -> Scheduled:

@@ -8,15 +8,15 @@ import pytest
 
 from oakum import All, Oakum, UsageError, at, cron, current, every
 from oakum.clock import FakeClock
-from oakum.errors import StoreError
+from oakum.errors import DuplicateJob, QueueFull, StoreError
 from oakum.model.job import NewJob, State
 from oakum.model.schedule.change import pause
 from oakum.model.schedule.decide import SET_BACK_MS
-from oakum.model.schedule.spec import Course, Entry, Schedule, decode_course, decode_entry
+from oakum.model.schedule.spec import Course, Entry, Schedule, decode_course, decode_entry, encode
 from oakum.run.link.declared import read_declared, write_declared
 from oakum.run.ticker import MOST_WARNINGS, Ticker, find, written
 from oakum.run.worker.scheduler import OVERDUE_MS, Scheduler
-from oakum.store.base import Identity, Instant
+from oakum.store.base import Identity, Instant, Scheduled
 from oakum.store.memory import MemoryStore
 
 HOUR = 3600.0
@@ -269,6 +269,42 @@ def test_warnings_come_and_go_and_are_bounded(bench) -> None:
     bench.clock.advance(1)
     bench.ticker.fire(bench.holder)
     assert bench.ticker.warnings == {}
+
+
+def test_a_schedule_of_a_newer_version_is_left_alone(bench) -> None:
+    bench.declare("a", "b")
+    row = find(bench.store, "a")
+    newer = Scheduled("a", 2, row.next_ms, encode({"declared": {"timing": {"type": "moon"}}}), row.state)
+    assert bench.store.write_schedule(newer, (), None, bench.now())
+    bench.clock.advance(1)
+    assert bench.ticker.fire(bench.holder) == 1
+    bench.declare("a", "b", interval="5s")
+    bench.declare()
+    assert list(bench.store.schedules()) == [newer]
+    assert bench.ticker.warnings == {"a": "schedule a: written by a newer Oakum than this one; upgrade here"}
+
+
+@pytest.mark.parametrize("error", [QueueFull("full", queue="q", jobs=1, bytes=1, max_jobs=1, max_bytes=None, on_full="reject"),
+                                   DuplicateJob("there", "1")])  # fmt: skip
+def test_a_tick_whose_job_cannot_be_stored_is_over(bench, monkeypatch, error) -> None:
+    bench.declare("a")
+    write = bench.store.write_schedule
+
+    def refuse(row, jobs, holder, now):
+        if jobs:
+            raise error
+        return write(row, jobs, holder, now)
+
+    monkeypatch.setattr(bench.store, "write_schedule", refuse)
+    bench.clock.advance(1)
+    assert bench.ticker.fire(bench.holder) == 1
+    assert bench.ticker.fire(bench.holder) == 0
+    course = bench.course("a")
+    assert (course.fired, sum(course.skipped.values()), course.skipped_why in ("queue full", "duplicate")) == (
+        0,
+        1,
+        True,
+    )
 
 
 # -- one worker's part -------------------------------------------------------------------------------------------------

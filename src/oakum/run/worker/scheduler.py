@@ -73,9 +73,11 @@ class Scheduler:
         if self.patience() > 0:
             return False
         try:
-            if self._steps is not None:
+            if self._steps is None:
+                fired = self._leads and self._fire(holder)
+            else:  # first what the code says now: a tick of what it said before might make a job that nobody knows
                 self._step(self._steps)
-            fired = self._leads and self._fire(holder)
+                fired = False
         except StoreError as error:
             self._trouble, self._not_before = str(error), time.monotonic() + AGAIN_S
             if self._steps is not None:
