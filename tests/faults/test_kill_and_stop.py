@@ -90,15 +90,13 @@ def test_ten_thousand_jobs_outlive_whatever_is_killed(shop: Workshop) -> None:
         shop.until(lambda seen=seen: ended(shop) > min(seen + 100, 9_900))
         place = luck.randrange(len(workers))
         victim = luck.choice(["oakum-child", "oakum-child", "oakum-template", "oakum-worker"])
-        found = shop.tree(workers[place]).get(victim, [])
         if victim == "oakum-worker":
             workers[place].kill()
             workers[place].wait()
             workers[place] = shop.worker("--queues", "default")
-        elif found:
+        else:  # it may be in the making
+            found = shop.until(lambda place=place, victim=victim: shop.tree(workers[place]).get(victim))
             os.kill(luck.choice(found), signal.SIGKILL)
-        else:
-            continue  # it is being made anew
         killed[victim] += 1
     shop.until(lambda: ended(shop) == len(jobs))
     runs, kept = history(shop, "work")

@@ -20,15 +20,18 @@ from oakum.host.tree import private
 from oakum.model.outcome import Failed, Outcome, Usage
 from oakum.run.app import Oakum
 from oakum.run.child.capture import install
+from oakum.run.child.inbox import Inbox
 from oakum.run.child.station import AnyTask, Station
 from oakum.run.context import enter
 from oakum.run.execute import call, outcome_of, run
 from oakum.run.link import wire
 from oakum.run.link.channel import Channel
+from oakum.run.link.orders import STOP, Order
 from oakum.run.link.page import CANCEL, TIMEOUT, Page
+from oakum.run.link.stream import Sender
 
 
-def live(app: Oakum, inbox: Channel, line: Channel, page: Page) -> NoReturn:
+def live(app: Oakum, inbox: Inbox, answers: Sender, line: Channel, page: Page) -> NoReturn:
     """The whole life of a child."""
     # Stacks go to the plain stderr: on a crash, and when the meter asks for one before it kills.
     faulthandler.enable(2, all_threads=False)
@@ -38,7 +41,7 @@ def live(app: Oakum, inbox: Channel, line: Channel, page: Page) -> NoReturn:
     for hook in app.child_start_hooks:
         hook()
     gc.collect()
-    station = Station(app, inbox, line, page)
+    station = Station(app, inbox, answers, line, page)
     install(station.tail)
     app.desk.line = station.line
     child = Child(station)
@@ -62,15 +65,14 @@ class Child:
         self._home = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def turn(self) -> bool:
-        """One message; false when it was the last."""
-        packet = self._station.inbox.receive()
-        message: wire.ToChild | None = wire.decode_to_child(packet) if packet else wire.Stop()  # the supervisor is gone
-        while isinstance(message, wire.Hand):
-            message = self._take(message)
-        return not isinstance(message, wire.Stop)
+        """One order; false when it was the last."""
+        order = self._station.inbox.next()
+        while isinstance(order, wire.Hand):
+            order = self._take(order)
+        return order is None or order.kind != STOP
 
-    def _take(self, hand: wire.Hand) -> wire.ToChild | None:
-        """Runs a job; async ones with those that join them, and then the message that ended their loop comes next."""
+    def _take(self, hand: wire.Hand) -> wire.Hand | Order | None:
+        """Runs a job; async ones with those that join them, and then the order that ended their loop comes next."""
         task = self._station.app.tasks.get(hand.task)
         if task is None or not task.spec.is_async:
             self._run(hand, task)

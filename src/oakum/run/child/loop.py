@@ -11,13 +11,14 @@ from oakum.run.child.station import AnyTask, Station
 from oakum.run.context import enter
 from oakum.run.execute import arun, call
 from oakum.run.link import wire
+from oakum.run.link.orders import STOP, Order
 from oakum.run.link.page import CANCEL, TIMEOUT
 
 _TOGETHER: Final = Released("the jobs of its loop went over budget together", alone=True)
 
 
-def session(station: Station, first: wire.Hand, task: AnyTask) -> wire.ToChild | None:
-    """Runs the first job, and those of the same task that arrive while the loop is busy; the message that was of another
+def session(station: Station, first: wire.Hand, task: AnyTask) -> wire.Hand | Order | None:
+    """Runs the first job, and those of the same task that arrive while the loop is busy; the order that was of another
     kind and ended it, if any."""
     loop = _loop()
     return loop.run_until_complete(_Session(station, loop).serve(first, task))
@@ -38,10 +39,10 @@ class _Session:
         self._station, self._loop = station, loop
         self._jobs: dict[int, asyncio.Task[None]] = {}
         self._why: dict[int, int] = {}
-        self._ended_by: wire.ToChild | None = None
+        self._ended_by: wire.Hand | Order | None = None
         self._broken = False
 
-    async def serve(self, first: wire.Hand, task: AnyTask) -> wire.ToChild | None:
+    async def serve(self, first: wire.Hand, task: AnyTask) -> wire.Hand | Order | None:
         """Until no job runs."""
         station = self._station
         declined = station.gauge.arm(first.limit, first.headroom)
@@ -59,16 +60,15 @@ class _Session:
 
     def _receive(self, first: wire.Hand, task: AnyTask) -> None:
         """Another job of the same task under the same limit joins in; anything else has to wait until this loop is done."""
-        packet = self._station.inbox.receive(wait=False)
-        if packet is None:
+        order = self._station.inbox.next(wait=False)
+        if order is None:
             return
-        message = wire.decode_to_child(packet) if packet else wire.Stop()
-        if isinstance(message, wire.Hand) and (message.task, message.limit) == (first.task, first.limit):
-            self._start(message, task)
-        elif isinstance(message, wire.Interrupt):
-            self._interrupt(message.number, message.why)
+        if isinstance(order, wire.Hand) and (order.task, order.limit) == (first.task, first.limit):
+            self._start(order, task)
+        elif isinstance(order, Order) and order.kind != STOP:
+            self._interrupt(order.number, order.kind)
         else:
-            self._ended_by = message
+            self._ended_by = order
             self._loop.remove_reader(self._station.inbox.fileno())
 
     def _start(self, hand: wire.Hand, task: AnyTask) -> None:

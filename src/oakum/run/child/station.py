@@ -11,6 +11,7 @@ from oakum.model.outcome import Completed, Failed, Outcome, OverBudget, Usage
 from oakum.model.progress import Progress
 from oakum.run.app import Oakum
 from oakum.run.child.gauge import RETAINED_BOUND, Gauge
+from oakum.run.child.inbox import Inbox
 from oakum.run.child.line import Line
 from oakum.run.child.tail import Tail
 from oakum.run.context import Context
@@ -18,6 +19,7 @@ from oakum.run.execute import forget, outcome_of, text_of, where
 from oakum.run.link import wire
 from oakum.run.link.channel import Channel
 from oakum.run.link.page import CANCEL, Page
+from oakum.run.link.stream import Sender
 from oakum.run.task import Task
 from oakum.units import format_size
 
@@ -29,9 +31,10 @@ AnyTask = Task[Any, Any, Any]
 class Station:
     """A child's equipment. The `number` of a job is its place in the order in which this child was handed jobs."""
 
-    def __init__(self, app: Oakum, inbox: Channel, line: Channel, page: Page) -> None:
+    def __init__(self, app: Oakum, inbox: Inbox, answers: Sender, line: Channel, page: Page) -> None:
         self.app, self.inbox, self.page = app, inbox, page
         self.line = Line(line)
+        self._answers = answers
         self.tail = Tail()
         self.gauge = Gauge()
         self._pid = os.getpid()
@@ -78,7 +81,7 @@ class Station:
     def send(self, message: wire.FromChild) -> None:
         """Sends to the supervisor, or ends: a child that cannot be heard is of no use."""
         try:
-            self.inbox.send(wire.encode(message))
+            self._answers.send(wire.encode(message))
         except OSError:
             os._exit(LOST_CHANNEL)
 

@@ -23,7 +23,9 @@ from oakum.run.app import Oakum
 from oakum.run.link import wire
 from oakum.run.link.channel import Channel
 from oakum.run.link.declared import write_declared
+from oakum.run.link.orders import Orders
 from oakum.run.link.page import Page
+from oakum.run.link.stream import Sender
 from oakum.run.load import files_of_failure, load, manifest
 
 
@@ -141,14 +143,15 @@ def _live(app: Oakum, supervisor: int, request: wire.Fork, fds: list[int]) -> No
         set_name("oakum-listener", "oakum listener")
         listen(app, Channel.of(fds[0]))
         return
+    from oakum.run.child.inbox import Inbox
     from oakum.run.child.life import live
 
-    inbox, line, page, output = fds
+    packets, orders, answers, line, page, output = fds
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.close(output)
     set_name("oakum-child", "oakum child")
-    live(app, Channel.of(inbox), Channel.of(line), Page(page))
+    live(app, Inbox(Orders(orders), Channel.of(packets)), Sender(answers), Channel.of(line), Page(page))
 
 
 def _wait_for_parent(supervisor: int) -> None:

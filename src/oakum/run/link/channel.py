@@ -1,7 +1,6 @@
 """Packets between processes of one worker, over a SOCK_SEQPACKET pair: whole or not at all, of any size.
 
-The kernel's own queue is the child's inbox: who holds both ends may take an unread packet back, and no packet is ever
-read twice. What does not fit into a packet travels as a memory file, announced by an empty marker.
+What does not fit into a packet travels as a memory file, announced by an empty marker.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ from oakum.model.task import Manifest
 # -- supervisor to child ---------------------------------------------------------------------------------------------
 
 
-class Hand(Struct, frozen=True, array_like=True, gc=False, tag_field="kind", tag=1):
-    """A job to run. `number` counts the jobs handed to this child, from 1.
+class Hand(Struct, frozen=True, array_like=True, gc=False):
+    """A job to run; many go in one packet. `number` counts the jobs handed to this child, from 1.
 
     `limit` and `headroom` in bytes, 0 for no limit; `timeout_s` seconds, 0 for none.
     """
@@ -32,17 +32,6 @@ class Hand(Struct, frozen=True, array_like=True, gc=False, tag_field="kind", tag
     headroom: int
     timeout_s: float
     tags: tuple[str, ...] = ()
-
-
-class Stop(Struct, frozen=True, array_like=True, tag_field="kind", tag=2):
-    """Finish what you have, then end in peace."""
-
-
-class Interrupt(Struct, frozen=True, array_like=True, tag_field="kind", tag=3):
-    """End job `number`, one of several on a loop; `why` as in `oakum.run.link.page`."""
-
-    number: int
-    why: int
 
 
 # -- child to supervisor ---------------------------------------------------------------------------------------------
@@ -132,13 +121,12 @@ class Fork(Struct, frozen=True, tag=True):
     listener: bool = False
 
 
-ToChild = Hand | Stop | Interrupt
 FromChild = Ready | Done | Declined | Said
 Answer = Stored | Refused
 FromTemplate = Loaded | Broken
 
 encode: Final = msgspec.msgpack.Encoder().encode
-decode_to_child: Final = msgspec.msgpack.Decoder(ToChild).decode
+decode_hands: Final = msgspec.msgpack.Decoder(list[Hand]).decode
 decode_from_child: Final = msgspec.msgpack.Decoder(FromChild).decode
 decode_store: Final = msgspec.msgpack.Decoder(Store).decode
 decode_answer: Final = msgspec.msgpack.Decoder(Answer).decode

@@ -66,7 +66,7 @@ class Crew:
         for _ in range(self.fleet.missing):
             kid = self.nursery.child(self._groups)
             self.fleet.kids.append(kid)
-            self._poller.watch(kid.inbox.fileno(), functools.partial(self._hear, kid))
+            self._poller.watch(kid.answers.fileno(), functools.partial(self._hear, kid))
             self._poller.watch(kid.line.fileno(), functools.partial(self._hear_call, kid))
             self._poller.watch(kid.output, functools.partial(self._read_output, kid))
 
@@ -117,7 +117,7 @@ class Crew:
         self._bury(kid)
 
     def _bury(self, kid: Kid) -> None:
-        for fd in (kid.inbox.fileno(), kid.line.fileno(), kid.output, kid.pidfd):
+        for fd in (kid.answers.fileno(), kid.line.fileno(), kid.output, kid.pidfd):
             self._poller.unwatch(fd)
         self.fleet.kids.remove(kid)
         kid.close()
@@ -127,9 +127,7 @@ class Crew:
 
     def _hear(self, kid: Kid) -> None:
         """All that a child has to say now."""
-        while (packet := kid.inbox.receive(wait=False)) is not None:
-            if not packet:
-                return
+        for packet in kid.answers.receive():
             message = wire.decode_from_child(packet)
             if type(message) is wire.Done:
                 held = kid.in_hand.pop(message.number, None)
@@ -148,11 +146,13 @@ class Crew:
                 self.trouble, self._stillborn = "", 0
                 self._poller.watch(kid.pidfd, functools.partial(self._dies, kid))
                 self.herald.emit(ChildStarted(kid.pid, kid.resting))
+        if not kid.answers.open:
+            self._poller.unwatch(kid.answers.fileno())
 
     def _fell_silent(self, kid: Kid) -> None:
         """Its end of the line is closed: it has ended, which its pidfd tells too, once we have that.
 
-        Only the line says so: of its inbox both ends are held here, and its output it may have closed itself.
+        Only the line says so: its answers and its output it may have closed itself.
         """
         self._poller.unwatch(kid.line.fileno())
         if kid.pidfd < 0:  # it never came up: a start hook raised, or there was no memory for it
@@ -201,11 +201,7 @@ class Crew:
         for kid in self.fleet.kids:
             if len(kid.in_hand) > 1 and kid.plan is not None and not kid.plan.shared:
                 running = kid.page.running()
-                if (
-                    running is None or running[0] not in kid.in_hand
-                ):  # one of a loop that is just ending: it has answered
-                    continue
-                if now_ns - running[1] > BEHIND_SLOW_NS:
+                if running is not None and running[0] in kid.in_hand and now_ns - running[1] > BEHIND_SLOW_NS:
                     kid.slow = True
                     self.returned += kid.take_back()
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -19,7 +19,9 @@ from oakum.model.outcome import Outcome
 from oakum.run.child.tail import Tail
 from oakum.run.link import wire
 from oakum.run.link.channel import Channel
+from oakum.run.link.orders import BEGIN, MOST, STOP, Order, Orders
 from oakum.run.link.page import Page
+from oakum.run.link.stream import Receiver
 from oakum.units import MIB
 
 GROUP_SLACK: Final = 8 * MIB  # page cache and the like, beside what ring 1 and 2 count
@@ -48,16 +50,17 @@ class Kid:
     def __init__(
         self,
         number: int,
-        inbox: Channel,
-        their_inbox: Channel,
+        packets: Channel,
+        orders: Orders,
+        answers: Receiver,
         line: Channel,
         page: Page,
         output: int,
         groups: Parent | None,
     ) -> None:
         self.number = number
-        self.inbox, self.line, self.page, self.output = inbox, line, page, output
-        self._their_inbox = their_inbox
+        self.answers, self.line, self.page, self.output = answers, line, page, output
+        self._packets, self._orders = packets, orders
         self._groups = groups
         self.group: Group | None = None
         self.pid = 0
@@ -111,51 +114,46 @@ class Kid:
         """Whether the kernel held the running job to less than its limit: the one before it had just left much behind."""
         return self.plan is not None and self.page.resting - self.shared + self.plan.kill_at > self._group_limit
 
-    def give(self, job: Claimed, plan: Plan, attempt: int, now: float) -> bool:
-        """Hands a job over; false when the child's inbox is full or closed."""
-        number = self._given + 1
-        hand = wire.Hand(
-            number, job.task, job.queue, job.id, job.payload, job.token, attempt,
-            plan.limit, plan.headroom, plan.timeout_s, job.tags,
-        )  # fmt: skip
+    def give(self, jobs: Sequence[Claimed], plan: Plan, now: float) -> bool:
+        """Hands jobs over in one packet; false when the child's inbox is full or closed."""
+        if len(self.in_hand) + len(jobs) > MOST:
+            return False
+        numbers = range(self._given + 1, self._given + 1 + len(jobs))
+        hands = [
+            wire.Hand(
+                number, job.task, job.queue, job.id, job.payload, job.token, attempt_of(job),
+                plan.limit, plan.headroom, plan.timeout_s, job.tags,
+            )
+            for number, job in zip(numbers, jobs, strict=True)
+        ]  # fmt: skip
         if plan is not self.plan:
             self._limit_group(plan)
             self.plan = plan
-        self.in_hand[number] = InHand(job, plan, now)
         try:
-            given = self.inbox.send(wire.encode(hand), wait=False)
+            given = self._packets.send(wire.encode(hands), wait=False)
         except OSError:  # it has just died: its end is on the way to us
             given = False
         if given:
-            self._given = number
-        else:
-            del self.in_hand[number]
+            self._given += len(jobs)
+            self.in_hand.update((number, InHand(job, plan, now)) for number, job in zip(numbers, jobs, strict=True))
+            self._orders.give(Order(BEGIN, number) for number in numbers)
         return given
 
     def take_back(self) -> list[Claimed]:
-        """The jobs that it has not looked at yet, in order; they are no longer its own. All else that it was told stands."""
-        back: list[Claimed] = []
-        told: list[bytes] = []
-        while packet := self._their_inbox.receive(wait=False):
-            message = wire.decode_to_child(packet)
-            if isinstance(message, wire.Hand):
-                back.append(self.in_hand.pop(message.number).job)
-            else:
-                told.append(packet)
-        for packet in told:
-            with contextlib.suppress(OSError):  # it has just died
-                self.inbox.send(packet, wait=False)
-        return back
+        """The jobs that it has not begun, in order; they are no longer its own. All else that it was told stands."""
+        orders = self._orders.take_back()
+        self._orders.give(order for order in orders if order.kind != BEGIN)
+        held = [self.in_hand.pop(order.number, None) for order in orders if order.kind == BEGIN]
+        return [each.job for each in held if each is not None]
 
     def stop(self, why: str) -> None:
         """Asks the child to end after what it has in hand; it gets no more."""
         if not self.leaving:
             self.leaving = why
-            with contextlib.suppress(OSError):
-                self.inbox.send(wire.encode(wire.Stop()), wait=False)
+            self._orders.give([Order(STOP)])
 
     def interrupt(self, number: int, why: int, doom: Outcome) -> None:
-        """Has a running job raise: through the page and a signal, or by a message where several share a loop.
+        """Has a running job raise: through the page and a signal, or by an order where several share a loop.
 
         `doom` is its outcome if it does not end by itself.
         """
@@ -164,8 +162,7 @@ class Kid:
             return
         held.interrupted_at, held.doom = time.monotonic(), doom
         if held.plan.shared:
-            with contextlib.suppress(OSError):
-                self.inbox.send(wire.encode(wire.Interrupt(number, why)), wait=False)
+            self._orders.give([Order(why, number)])
             return
         self.page.interrupt(number, why)
         self.signal(INTERRUPT)
@@ -215,9 +212,8 @@ class Kid:
         """Lets go of a child that has ended, and has the kernel clear away what it left in its group."""
         if self.pid:
             kill_group(self.pid)
-        for channel in (self.inbox, self._their_inbox, self.line):
-            channel.close()
-        self.page.close()
+        for each in (self._packets, self._orders, self.answers, self.line, self.page):
+            each.close()
         os.close(self.output)
         if self.pidfd >= 0:
             os.close(self.pidfd)
@@ -234,3 +230,8 @@ class Kid:
             self._group_limit = limit
         except OSError as error:
             self.ring3 = f"behind: {error}"
+
+
+def attempt_of(job: Claimed) -> int:
+    """Which try of a job its next start is, from 1."""
+    return job.tries + job.crashes + job.over + 1

@@ -12,7 +12,9 @@ from typing import Final
 from oakum.host.cgroup import Parent
 from oakum.run.link import wire
 from oakum.run.link.channel import Channel
+from oakum.run.link.orders import Orders
 from oakum.run.link.page import Page
+from oakum.run.link.stream import Receiver
 from oakum.run.worker.kid import Kid
 
 _PROGRAM: Final = "oakum.run.child.template"
@@ -53,17 +55,22 @@ class Nursery:
     def child(self, groups: Parent | None) -> Kid:
         """Has a child made; it says that it is ready in its own time. Raises OSError when the template is gone."""
         self._made += 1
-        inbox, their_inbox = Channel.pair()
+        packets, their_packets = Channel.pair()
+        orders = Orders.make()
+        answers, their_answers = os.pipe2(os.O_CLOEXEC)
         line, their_line = Channel.pair()
         output, their_output = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         os.set_blocking(their_output, True)
         page = Page.make()
+        fds = [their_packets.fileno(), orders.fileno(), their_answers, their_line.fileno(), page.fd, their_output]
         try:
-            self._ask(wire.Fork(), [their_inbox.fileno(), their_line.fileno(), page.fd, their_output])
+            self._ask(wire.Fork(), fds)
         finally:
+            their_packets.close()
             their_line.close()
+            os.close(their_answers)
             os.close(their_output)
-        return Kid(self._made, inbox, their_inbox, line, page, output, groups)
+        return Kid(self._made, packets, orders, Receiver(answers), line, page, output, groups)
 
     def listener(self) -> tuple[Channel, int]:
         """Has the process made in which event listeners run; the way to it, and its pid."""

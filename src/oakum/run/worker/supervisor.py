@@ -18,7 +18,7 @@ from oakum.errors import EnqueueUnknown, StoreError
 from oakum.events import JobEnded, LeaseWasLost, RoomShort
 from oakum.host.identity import myself
 from oakum.host.tree import resident
-from oakum.model.admission import AGEING_S
+from oakum.model.admission import AGEING_S, Plan
 from oakum.model.ids import id_text
 from oakum.model.job import Claimed
 from oakum.model.lifecycle import Settlement, settle
@@ -26,7 +26,7 @@ from oakum.model.outcome import Cancelled, Completed, OverBudget, Released, desc
 from oakum.run.link import wire
 from oakum.run.link.page import CANCEL
 from oakum.run.worker.crew import BEHIND_SLOW_NS, Crew, Ended
-from oakum.run.worker.kid import Kid
+from oakum.run.worker.kid import Kid, attempt_of
 from oakum.run.worker.ledger import Ledger
 from oakum.run.worker.meter import Meter
 from oakum.run.worker.poller import Poller
@@ -38,6 +38,7 @@ CLAIM_AT_MOST: Final = 512
 SETTLE_AT_ONCE: Final = 256
 SETTLE_AT_MOST: Final = 1024
 SETTLE_WITHIN_S: Final = 0.003
+PACKET_BYTES: Final = 32 * 1024  # of arguments that a child is given ahead: they lie in its memory
 LOOK_AHEAD: Final = 32  # jobs in the pool that may pass one that does not fit
 BACKOFF_S: Final = 0.5
 IDLE_S: Final = 1.0
@@ -290,25 +291,37 @@ class Supervisor:
         passed: list[Claimed] = []
         drain = monotonic - self._pool_since > AGEING_S
         while self.pool and len(passed) < LOOK_AHEAD:
-            job = self.pool[0]
-            plan = self.ledger.plan(job)
+            plan = self.ledger.plan(self.pool[0])
             kid = self.fleet.place(plan)
             if kid is None:
                 passed.append(self.pool.popleft())
                 if drain or plan.alone:
                     break
                 continue
-            was_idle = not kid.in_hand
-            if not kid.give(job, plan, attempt_of(job), monotonic):
+            if not self._give(kid, plan, monotonic):
                 break
-            if was_idle:
-                self._meter.expect(plan.limit)
-            self.pool.popleft()
             if not passed:
                 self._pool_since = monotonic
         if passed:
             self.pool.extendleft(reversed(passed))
             self._say_short(passed[0])
+
+    def _give(self, kid: Kid, plan: Plan, monotonic: float) -> bool:
+        """Gives a child its share of the jobs under one plan at the pool's head; false when it takes no more."""
+        was_idle = not kid.in_hand
+        share = min(plan.window - len(kid.in_hand), -(-len(self.pool) // len(self.fleet.kids)))
+        jobs, size = [self.pool.popleft()], 0
+        while self.pool and len(jobs) < share and self.ledger.plan(self.pool[0]) is plan:
+            size += len(self.pool[0].payload)
+            if size > PACKET_BYTES:
+                break
+            jobs.append(self.pool.popleft())
+        if not kid.give(jobs, plan, monotonic):
+            self.pool.extendleft(reversed(jobs))
+            return False
+        if was_idle:
+            self._meter.expect(plan.limit)
+        return True
 
     def _take_returned(self) -> None:
         if self.crew.returned:
@@ -373,11 +386,6 @@ class Supervisor:
         if self.crew.nursery is not None:
             self.fleet.template = resident(self.crew.nursery.pid) or self.fleet.template
         self.ledger.refit(self.fleet.room())
-
-
-def attempt_of(job: Claimed) -> int:
-    """Which try of a job its next start is, from 1."""
-    return job.tries + job.crashes + job.over + 1
 
 
 def _reply(kid: Kid, answer: wire.Answer) -> None:
