@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 VERSION: Final = 1
 """Of the layout that the scripts write. Each of them looks first whether the store still has it."""
 
-_SHARED: Final = "shared", "limits", "inserting"
+_SHARED: Final = "shared", "limits", "lines", "keys", "ending", "inserting"
 
 
 class Script(NamedTuple):

@@ -13,7 +13,7 @@ from oakum.errors import EnqueueUnknown, NotEnqueued, StoreError
 from oakum.model.bounds import NO_RULES, Ruled, RuleKind, Rules
 from oakum.model.ids import id_text
 from oakum.model.job import Claimed, JobQuery, NewJob, State
-from oakum.model.lifecycle import CANCELLED, EXPIRED, NOT_AGAIN, STARTS_KEPT, Ending, Settlement
+from oakum.model.lifecycle import CANCELLED, EXPIRED, NOT_AGAIN, STARTS_KEPT, Settlement
 from oakum.model.stats import TaskStats
 from oakum.store.base import (
     Bell,
@@ -34,13 +34,14 @@ from oakum.store.redis import read, schedules, server
 from oakum.store.redis.address import parse
 from oakum.store.redis.bell import BellTower
 from oakum.store.redis.connection import Connection, Undecided
+from oakum.store.redis.intake import Intake, decode_rules, packed_ending
 from oakum.store.redis.records import Batch, decode, decode_all, decode_names
 from oakum.store.redis.wire import blob, blobs, encode
 
 AT_ONCE: Final = 1000
+PAGES_AT_ONCE: Final = 16
 LOGS_KEPT_BYTES: Final = 64 * 1024 * 1024
 
-_decode_rules: Final = msgspec.msgpack.Decoder(Rules).decode
 _decode_identity: Final = msgspec.msgpack.Decoder(Identity).decode
 
 
@@ -50,6 +51,7 @@ class RedisStore:
     def __init__(self, url: str) -> None:
         self._connection = Connection(parse(url))
         self._tower = BellTower(self._connection)
+        self._intake = Intake(self._call)
         self._unanswered: dict[int, bytes] = {}  # by holder, the stamp of a claim whose answer was lost
 
     @property
@@ -67,11 +69,13 @@ class RedisStore:
             return []
         batch = Batch()
         rows = [batch.row(job) for job in jobs]
-        insert = partial(self._call, "insert", batch.names, rows, now.wall_ms)
+        insert = partial(self._intake.call, "insert", batch.names, rows, now.wall_ms)
         try:
             marks = insert()
         except Undecided:
             marks = self._resolve(insert, jobs[0].id)
+        except NotEnqueued:
+            raise
         except StoreError as error:
             raise NotEnqueued(str(error)) from error
         return [Mark(place, owner) for place, owner in marks]
@@ -80,6 +84,8 @@ class RedisStore:
         """Inserts once more, after an answer that was lost: the jobs that are in are found by their ids."""
         try:
             return insert()
+        except NotEnqueued:  # the server has answered
+            raise
         except StoreError as error:
             text = id_text(first)
             raise EnqueueUnknown(
@@ -92,7 +98,7 @@ class RedisStore:
         try:
             names, pairs = self._call(
                 "claim", want.holder, want.queues, want.weights, want.room, want.limit, now.wall_ms, blob(stamp),
-                lost is not None, _ending(EXPIRED),
+                lost is not None, packed_ending(EXPIRED),
             )  # fmt: skip
         except Undecided:
             self._unanswered[want.holder] = stamp
@@ -105,14 +111,15 @@ class RedisStore:
         for first in range(0, len(settlements), AT_ONCE):
             batch = Batch()
             rows = [_settlement(each, batch) for each in settlements[first : first + AT_ONCE]]
-            args = rows, holder, now.wall_ms, _ending(NOT_AGAIN), batch.names, STARTS_KEPT, LOGS_KEPT_BYTES
-            late += [first + place for place in self._call("settle", *args)]
+            args = rows, holder, now.wall_ms, packed_ending(NOT_AGAIN), batch.names
+            answer = self._intake.call("settle", *args, after=(STARTS_KEPT, LOGS_KEPT_BYTES))
+            late += [first + place for place in answer]
         return late
 
     def cancel(self, ids: Sequence[bytes], now: Instant) -> Mapping[bytes, State]:
         states: dict[bytes, State] = {}
         for some in _slices(ids):
-            answer = self._call("cancel", blobs(some), now.wall_ms, _ending(CANCELLED))
+            answer = self._call("cancel", blobs(some), now.wall_ms, packed_ending(CANCELLED))
             states |= zip(answer[::2], map(State, answer[1::2]), strict=True)
         return states
 
@@ -127,7 +134,7 @@ class RedisStore:
         return copied
 
     def promote(self, now: Instant, limit: int = AT_ONCE) -> int:
-        return int(self._call("promote", now.wall_ms, min(limit, AT_ONCE), _ending(EXPIRED)))
+        return int(self._call("promote", now.wall_ms, min(limit, AT_ONCE), packed_ending(EXPIRED)))
 
     def next_due(self) -> int | None:
         due: int | None = self._call("next_due")
@@ -177,7 +184,13 @@ class RedisStore:
             )
 
     def override(self, kind: RuleKind, name: str, rules: Rules | None) -> None:
-        self._call("override", kind, name, _packed(rules))
+        self._rule("override", kind, {name: rules})
+
+    def _rule(self, which: str, kind: RuleKind, rules: Mapping[str, Rules | None]) -> None:
+        for queue in self._call("rule", which, kind, [(name, _packed(each)) for name, each in rules.items()]):
+            above = b"-"
+            while (last := self._call("track", blob(queue), blob(above), PAGES_AT_ONCE)) is not None:
+                above = b"(" + last
 
     def rules(self, kind: RuleKind) -> Mapping[str, Ruled]:
         declared, override = (self._rules(f"{which}:{kind}") for which in ("declared", "override"))
@@ -186,14 +199,14 @@ class RedisStore:
 
     def _rules(self, key: str) -> dict[str, Rules]:
         pairs = self._ask("HGETALL", key)
-        return {name.decode(): _decode_rules(packed) for name, packed in zip(pairs[::2], pairs[1::2], strict=True)}
+        return {name.decode(): decode_rules(packed) for name, packed in zip(pairs[::2], pairs[1::2], strict=True)}
 
     # -- schedules -----------------------------------------------------------------------------------------------------
 
     def write_schedule(self, row: Scheduled, jobs: Sequence[NewJob], holder: int | None, now: Instant) -> bool:
         batch = Batch()
         rows = [batch.row(job) for job in jobs]
-        return bool(self._call("write_schedule", schedules.row(row), holder, batch.names, rows, now.wall_ms))
+        return bool(self._intake.call("write_schedule", schedules.row(row), holder, batch.names, rows, now.wall_ms))
 
     def schedules(self, *, due_ms: int | None = None, after: str = "", limit: int = 100) -> Sequence[Scheduled]:
         return schedules.decode_all(self._call("schedules", due_ms, after, limit))
@@ -286,10 +299,6 @@ def _settlement(each: Settlement, batch: Batch) -> tuple[Any, ...]:
         each.ref, each.token, each.state, each.run_at_ms, each.ended_ms, each.keep_until_ms, each.tries, each.crashes,
         each.over, each.suspect, blob(each.record), each.story, blob(each.log), [batch.row(job) for job in each.follow],
     )  # fmt: skip
-
-
-def _ending(ending: Ending) -> tuple[Any, ...]:
-    return ending.state, blob(ending.record), ending.kept_ms
 
 
 def _claimed(names: Any, pairs: Any) -> list[Claimed]:

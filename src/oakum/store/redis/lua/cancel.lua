@@ -19,4 +19,5 @@ end
 flush()
 ring('work')
 ring('results')
+ring('room')
 return states

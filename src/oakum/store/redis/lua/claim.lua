@@ -3,6 +3,7 @@
 -- `stamp` marks what this claim takes. When its answer was lost it is asked for `again`, and gets the same jobs.
 local holder, queues, weights, room, limit, now, stamp, again, expired = unpack(ARGS)
 local CHUNK = 100
+local LARGEST = 1000  -- jobs put off, or promoted, in one call
 local held = P .. 'held:' .. holder
 
 local function answer(found)
@@ -85,6 +86,7 @@ local function lines_of(queue)
 end
 
 local found, holding = {}, {}
+local put_off = 0
 
 local function start(job)
   leave(job)
@@ -96,23 +98,55 @@ local function start(job)
   holding[#holding + 1] = job.id .. stamp
 end
 
+-- Whether the rate of a job's key lets it start; if not it is put off until it may.
+local function key_allows(job, rate)
+  local key = rate and bonds_of(job).key
+  if not key then
+    return true
+  end
+  local field = 'key:' .. job.queue .. ':' .. key
+  if may_start(rate, field, now) > 0 then
+    return true, field
+  end
+  leave(job)
+  move(job, SCHEDULED)
+  job.run_at = opens(rate, field)
+  enter(job)
+  put(job)
+  put_off = put_off + 1
+  return false
+end
+
 local function take(queue)
   local lines = lines_of(queue)
-  local allowed = #lines > 0 and allowance('queue', number_of(queue), queue, now)
-  while true do
+  if #lines == 0 then
+    return
+  end
+  local allowed = allowance('queue', number_of(queue), queue, now)
+  local rate = rules_of('queue', queue).key_rate
+  while allowed.left > 0 and put_off < LARGEST do
     local line = first_of(lines)
-    if not line or allowed.left <= 0 then
+    if not line then
       return
     end
     local job = get(line.id)
     local expires = expiry(job)
-    if not (expires and expires <= now) then
+    local allows, field = true, nil
+    if expires and expires <= now then
+      allows = false
+    else
+      allows, field = key_allows(job, rate)
+    end
+    if allows then
       if line.weight > room or limit == 0 then
         return
       end
       room, limit = room - line.weight, limit - 1
       use(allowed)
       use(line.allowed)
+      if field then
+        note_starts(rate, field, now, 1)
+      end
       start(job)
     end
     line.at = line.at + 2
@@ -127,7 +161,7 @@ local before = again and taken_before() or {}
 if #before > 0 then
   return answer(before)
 end
-promote(now, 1000, expired)
+promote(now, LARGEST, expired)
 for _, queue in ipairs(queues) do
   take(queue)
 end

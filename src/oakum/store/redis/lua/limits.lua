@@ -1,33 +1,102 @@
--- Rules of queues and tasks, and how many of their jobs may start now.
+-- Rules of queues and tasks, what they hold, and how many of their jobs may start now.
 
--- {max_jobs, max_bytes, on_full, limit, rate, key_limit, key_rate} in force; empty where nothing is bounded.
+local known_rules = {}
+
+-- The rules in force; without bounds where there are none.
 local function rules_of(kind, name)
-  local packed = call('HGET', P .. 'override:' .. kind, name) or call('HGET', P .. 'declared:' .. kind, name)
-  local rules = packed and cmsgpack.unpack(packed) or {}
-  return {
-    max_jobs = rules[1], max_bytes = rules[2], on_full = rules[3], limit = rules[4], rate = rules[5],
-    key_limit = rules[6] or 1, key_rate = rules[7],
-  }
+  local place = kind .. ':' .. name
+  if not known_rules[place] then
+    local packed = call('HGET', P .. 'override:' .. kind, name) or call('HGET', P .. 'declared:' .. kind, name)
+    local rules = packed and cmsgpack.unpack(packed) or {}
+    known_rules[place] = {
+      packed = packed, max_jobs = rules[1], max_bytes = rules[2], on_full = rules[3], limit = rules[4],
+      rate = rules[5], key_limit = rules[6] or 1, key_rate = rules[7],
+    }
+  end
+  return known_rules[place]
 end
 
--- The generic cell rate algorithm, as in oakum.model.bounds; `rate` is {count, period}.
+local names_of_queues = {}
+
+local function queue_rules(number)
+  names_of_queues[number] = names_of_queues[number] or name_of(number)
+  return rules_of('queue', names_of_queues[number])
+end
+
+-- Whether a queue lets go of its oldest jobs: only then is it known which those are.
+local function is_tracked(rules)
+  return rules.on_full == 'drop_oldest' and (rules.max_jobs or rules.max_bytes)
+end
+
+-- How many jobs, and bytes of payload, are in each state: changed with them, written once a call.
+local jobs_delta, bytes_delta = {}, {}
+
+local function count(job, state, jobs)
+  local field = job.queue .. ':' .. job.task .. ':' .. state
+  jobs_delta[field] = (jobs_delta[field] or 0) + jobs
+  bytes_delta[field] = (bytes_delta[field] or 0) + jobs * payload_bytes(job)
+end
+
+local function move(job, state)
+  count(job, job.state, -1)
+  job.state = state
+  count(job, state, 1)
+end
+
+local function add_up(key, delta)
+  for field, change in pairs(delta) do
+    if change ~= 0 and call('HINCRBY', key, field, change) == 0 then
+      call('HDEL', key, field)
+    end
+  end
+end
+
+-- What bounds and limits ask for: of a queue its unfinished jobs and bytes, and those that run; of a task its running jobs.
+local function write_counts()
+  local loads = {}
+  local function add(field, change)
+    loads[field] = (loads[field] or 0) + change
+  end
+  for field, change in pairs(jobs_delta) do
+    local queue, task, state = field:match('(%d+):(%d+):(%d+)')
+    state = tonumber(state)
+    if state < COMPLETED then
+      add('jobs:' .. queue, change)
+      add('bytes:' .. queue, bytes_delta[field])
+    end
+    if state == RUNNING then
+      add('queue:' .. queue, change)
+      add('busy:' .. queue, bytes_delta[field])
+      add('task:' .. task, change)
+    end
+  end
+  add_up(P .. 'load', loads)
+  add_up(P .. 'jobs', jobs_delta)
+  add_up(P .. 'bytes', bytes_delta)
+  jobs_delta, bytes_delta = {}, {}
+end
+
+local function load(kind, number)
+  return tonumber(call('HGET', P .. 'load', kind .. ':' .. number) or 0)
+end
+
+-- The generic cell rate algorithm, as in oakum.model.bounds; `rate` is {count, period}, `field` whose it is.
 local function arrival_of(field)
-  return tonumber(call('HGET', P .. 'arrivals', field) or 0)
+  return tonumber(call('ZSCORE', P .. 'arrivals', field) or 0)
 end
 
-local function may_start(rate, arrival, now)
-  local step = rate[2] / rate[1]
-  local free = math.floor((now + rate[2] - math.max(arrival, now)) / step + 1e-9)
-  return math.max(0, math.min(rate[1], free))
+local function may_start(rate, field, now)
+  local free = (now + rate[2] - math.max(arrival_of(field), now)) * rate[1] / rate[2]
+  return math.max(0, math.min(rate[1], math.floor(free + 1e-9)))
 end
 
 local function note_starts(rate, field, now, starts)
   local arrival = math.max(arrival_of(field), now) + starts * rate[2] / rate[1]
-  call('HSET', P .. 'arrivals', field, string.format('%.17g', arrival))
+  call('ZADD', P .. 'arrivals', string.format('%.17g', arrival), field)
 end
 
-local function opens(rate, arrival)
-  return arrival - rate[2] + rate[2] / rate[1]
+local function opens(rate, field)
+  return math.ceil(arrival_of(field) - rate[2] + rate[2] / rate[1])
 end
 
 -- How many jobs of a queue or task may start: asked once a call, and counted down.
@@ -42,9 +111,9 @@ local function allowance(kind, number, name, now)
       left = rules.limit - load(kind, number)
     end
     if rules.rate then
-      left = math.min(left, may_start(rules.rate, arrival_of(field), now))
+      left = math.min(left, may_start(rules.rate, field, now))
     end
-    allowances[field] = {field = field, left = left, rate = rules.rate, started = 0}
+    allowances[field] = {left = left, rate = rules.rate, started = 0}
   end
   return allowances[field]
 end

@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
--- settle(settlements, holder, now, not_again, names, starts kept, bytes of logs kept): see Store.settle.
+-- settle(settlements, holder, now, not_again, names, dropped, starts kept, bytes of logs kept): see Store.settle; the late
+-- ones, or a refusal of what follows.
 -- A settlement: {ref, token, state, run_at, ended, keep_until, tries, crashes, over, suspect, record, story, log, follow}.
-local settlements, holder, now, not_again, names, starts_kept, logs_kept = unpack(ARGS, 1, 7)
+local settlements, holder, now, not_again, names, dropped, starts_kept, logs_kept = unpack(ARGS)
 local held = P .. 'held:' .. holder
 local refs, late, follow, gone = {}, {}, {}, {}
 local again = false
@@ -52,9 +53,36 @@ local function write(job, each)
   put(job)
 end
 
-local function settle(place, row, id)
+local function still_held(row, id)
   local job = id and get(id:sub(1, 16))
-  if not job or job.state ~= RUNNING or job.token ~= row[2] or job.holder ~= holder then
+  return job and job.state == RUNNING and job.token == row[2] and job.holder == holder and job
+end
+
+-- What follows is looked at before anything is written, as if what it follows had ended already.
+local function look_ahead(job, row)
+  if ahead.states[job.id] then
+    return
+  end
+  local state = (row[5] and row[3]) or (has(job, CANCEL) and not_again[1]) or row[3]
+  local function add(kind, change)
+    local field = kind .. ':' .. job.queue
+    ahead.loads[field] = (ahead.loads[field] or 0) + change
+  end
+  ahead.states[job.id] = state
+  add('queue', -1)
+  add('busy', -payload_bytes(job))
+  if state >= COMPLETED then
+    add('jobs', -1)
+    add('bytes', -payload_bytes(job))
+  end
+  for _, each in ipairs(row[14]) do
+    follow[#follow + 1] = each
+  end
+end
+
+local function settle(place, row, id)
+  local job = still_held(row, id)
+  if not job then
     late[#late + 1] = place - 1
     return
   end
@@ -66,25 +94,37 @@ local function settle(place, row, id)
     state = row[3], run_at = row[4], ended = row[5], keep_until = row[6], tries = row[7], crashes = row[8],
     over = row[9], suspect = row[10], record = row[11] or '', story = row[12], log = row[13],
   })
-  for _, job in ipairs(row[14]) do
-    follow[#follow + 1] = job
-  end
 end
 
 for place, row in ipairs(settlements) do
   refs[place] = row[1]
 end
-for place, id in ipairs(call('HMGET', held, unpack(refs))) do
-  settle(place, settlements[place], id)
+local ids = call('HMGET', held, unpack(refs))
+local plan, refused
+if #names > 0 then
+  for place, row in ipairs(settlements) do
+    local job = still_held(row, ids[place])
+    if job then
+      look_ahead(job, row)
+    end
+  end
+  plan, refused = plan_insert(names, follow, now, dropped)
+  if refused then
+    return {refused}
+  end
+end
+for place, row in ipairs(settlements) do
+  settle(place, row, ids[place])
 end
 flush()
 many('HDEL', held, gone)
 many('HDEL', P .. 'progress', gone)
-if #follow > 0 then
-  insert(names, follow, now)
+if plan then
+  insert(plan, now)
 end
 ring('results')
+ring('room')
 if again or #follow > 0 then
   ring('work')
 end
-return late
+return {false, late}

@@ -1,0 +1,96 @@
+-- The sorted sets that a job stands in while it waits. Changes are gathered, and written once a call.
+
+local function seat(job)
+  return struct.pack('>I6', job.seq) .. job.id
+end
+
+-- Behind the priority, which is the score, bytes that compare as start time and sequence do.
+local function place_in_line(job)
+  return struct.pack('>I6I6', job.run_at, job.seq) .. job.id
+end
+
+local function ready_key(queue, task)
+  return P .. 'ready:' .. queue .. ':' .. task
+end
+
+local function line_of_key(job, key)
+  return P .. 'line:' .. job.queue .. ':' .. key
+end
+
+local pending = {}  -- by sorted set and member: the score, or false to remove it
+
+local function put_in(set, member, score)
+  pending[set] = pending[set] or {}
+  pending[set][member] = score
+end
+
+local function stand(job, here)
+  if job.state == AVAILABLE then
+    put_in(ready_key(job.queue, job.task), place_in_line(job), here and -job.priority)
+  elseif job.state == SCHEDULED then
+    put_in(P .. 'due', seat(job), here and job.run_at)
+  elseif job.state == HELD then  -- at once: whoever leaves a place looks there
+    local line = line_of_key(job, bonds_of(job).key)
+    if here then
+      call('ZADD', line, -job.priority, place_in_line(job))
+    else
+      call('ZREM', line, place_in_line(job))
+    end
+  end
+end
+
+-- Into the sets of its state, and out of them. Out of the state itself, `leave` comes first.
+local function enter(job)
+  stand(job, true)
+  local expires = expiry(job)
+  if expires then
+    put_in(P .. 'expiring', seat(job), expires)
+  end
+  if is_tracked(queue_rules(job.queue)) then
+    put_in(P .. 'waiting:' .. job.queue, seat(job), job.seq)
+  end
+end
+
+local function leave(job)
+  stand(job, false)
+  if expiry(job) then
+    put_in(P .. 'expiring', seat(job), false)
+  end
+  if is_tracked(queue_rules(job.queue)) then
+    put_in(P .. 'waiting:' .. job.queue, seat(job), false)
+  end
+end
+
+-- From one waiting state into another.
+local function change(job, state)
+  stand(job, false)
+  move(job, state)
+  stand(job, true)
+end
+
+-- Which tasks of a queue have jobs ready: what a claim looks into.
+local function note_open(set)
+  local queue, task = set:match('ready:(%d+):(%d+)$', #P)
+  if queue then
+    call(call('EXISTS', set) == 1 and 'SADD' or 'SREM', P .. 'open:' .. queue, task)
+  end
+end
+
+local function flush()
+  for set, members in pairs(pending) do
+    local added, removed = {}, {}
+    for member, score in pairs(members) do
+      if score then
+        added[#added + 1] = score
+        added[#added + 1] = member
+      else
+        removed[#removed + 1] = member
+      end
+    end
+    many('ZREM', set, removed)
+    many('ZADD', set, added)
+    note_open(set)
+  end
+  pending = {}
+  write_counts()
+end
