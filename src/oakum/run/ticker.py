@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from oakum.errors import DuplicateJob, QueueFull, StoreTooNew
+from oakum.errors import DuplicateJob, QueueFull, StoreTooNew, UsageError
 from oakum.model.schedule.change import Standing, declare
 from oakum.model.schedule.decide import SET_BACK_MS, Verdict, decide
 from oakum.model.schedule.spec import Course, Entry, Schedule, Skip, decode_course, decode_entry, encode
@@ -69,7 +69,11 @@ class Ticker:
         if known is None:
             return False
         entry, course = known
-        verdict = self._decide(row.name, entry, course)
+        try:
+            verdict = self._decide(row.name, entry, course)
+        except UsageError as error:  # this host lacks the time zone that another one has
+            self._say(row.name, f"schedule {row.name}: {error}")
+            return False
         if not verdict.jobs and (verdict.course, verdict.next_ms) == (course, row.next_ms):
             return False
         try:

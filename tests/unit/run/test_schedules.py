@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from oakum import All, Oakum, UsageError, at, cron, current, every
 from oakum.clock import FakeClock
@@ -13,6 +14,7 @@ from oakum.model.job import NewJob, State
 from oakum.model.schedule.change import pause
 from oakum.model.schedule.decide import SET_BACK_MS
 from oakum.model.schedule.spec import Course, Entry, Schedule, decode_course, decode_entry, encode
+from oakum.model.schedule.timing import Cron
 from oakum.run.link.declared import read_declared, write_declared
 from oakum.run.ticker import MOST_WARNINGS, Ticker, find, written
 from oakum.run.worker.scheduler import OVERDUE_MS, Scheduler
@@ -131,6 +133,13 @@ def test_the_kit_takes_a_schedule_that_is_declared_late(app, refresh) -> None:
         kit.advance("1s")
         app.schedule("late", every("1s"), refresh.job())
         assert kit.advance("3s") == 3
+
+
+def test_an_inline_kit_runs_a_tick_at_once(app, refresh) -> None:
+    app.schedule("a", every("1s"), refresh.job())
+    with app.testing(inline=True) as kit:
+        kit.advance("3s")
+        assert [job.state for job in kit.jobs(refresh)] == [State.COMPLETED] * 3
 
 
 def test_a_job_that_still_waits_makes_the_next_tick_skip(app) -> None:
@@ -282,6 +291,16 @@ def test_a_schedule_of_a_newer_version_is_left_alone(bench) -> None:
     bench.declare()
     assert list(bench.store.schedules()) == [newer]
     assert bench.ticker.warnings == {"a": "schedule a: written by a newer Oakum than this one; upgrade here"}
+
+
+def test_a_zone_that_this_host_lacks_stops_nothing_else(bench) -> None:
+    bench.declare("a", "b")
+    row = find(bench.store, "a")
+    entry = replace(bench.entry("a"), timing=Cron("* * * * *", "Mars/Base"))
+    assert bench.store.write_schedule(replace(row, version=2, spec=encode(entry)), (), None, bench.now())
+    bench.clock.advance(1)
+    assert bench.ticker.fire(bench.holder) == 1
+    assert "there is no time zone 'Mars/Base' here" in bench.ticker.warnings["a"]
 
 
 @pytest.mark.parametrize("error", [QueueFull("full", queue="q", jobs=1, bytes=1, max_jobs=1, max_bytes=None, on_full="reject"),
