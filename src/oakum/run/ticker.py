@@ -15,6 +15,7 @@ from oakum.model.schedule.words import warning
 from oakum.store.base import Instant, Scheduled, Store
 
 PAGE: Final = 100
+FIRED_AT_ONCE: Final = 25  # each in a commit of its own, and jobs are to be handed out in between
 MOST_WARNINGS: Final = 20
 
 SafeInterval = Callable[[Schedule], int | None]
@@ -30,8 +31,8 @@ class Ticker:
         self.warnings: dict[str, str] = {}
 
     def fire(self, holder: int, overdue_ms: int = 0) -> int:
-        """Decides what is due, and has been for `overdue_ms`: one page of it. How many schedules were changed here."""
-        due = self._store.schedules(due_ms=self._now().wall_ms - overdue_ms, limit=PAGE)
+        """Decides what is due, and has been for `overdue_ms`: some of it, the earliest. How many schedules were changed."""
+        due = self._store.schedules(due_ms=self._now().wall_ms - overdue_ms, limit=FIRED_AT_ONCE)
         return sum(self._look(row, holder) for row in due)
 
     def declare(self, declared: Iterable[tuple[str, Schedule]], app: str) -> Iterator[None]:
@@ -77,16 +78,16 @@ class Ticker:
         if not verdict.jobs and (verdict.course, verdict.next_ms) == (course, row.next_ms):
             return False
         try:
-            written = self._write(row, verdict, holder)
+            done = self._write(row, verdict, holder)
         except (QueueFull, DuplicateJob) as error:  # this tick is over: nothing is tried again
             barred: Skip = "queue full" if isinstance(error, QueueFull) else "duplicate"
             verdict = self._decide(row.name, entry, course, barred)
-            written = self._write(row, verdict, holder)
-        if written:
+            done = self._write(row, verdict, holder)
+        if done:
             if verdict.cancel:
                 self._store.cancel(verdict.cancel, self._now())
             self._warn(row.name, entry, verdict.course)
-        return written
+        return done
 
     def _decide(self, name: str, entry: Entry, course: Course, barred: Skip | None = None) -> Verdict:
         outcomes = {job: self._store.outcome(job) for job in course.jobs}
@@ -115,6 +116,7 @@ class Ticker:
         known = self._read(row)
         if known is not None and known.entry.app == app:
             self._store.drop_schedule(row.name)
+            self._say(row.name, "")
 
     def _read(self, row: Scheduled) -> Known | None:
         """What is known of a schedule; None, with a warning, for one that another version of Oakum has written."""

@@ -241,12 +241,12 @@ def test_an_operators_word_outlives_the_next_load(bench) -> None:
     assert bench.store.next_tick() is None
 
 
-def test_a_page_of_due_schedules_fires_at_a_time(bench) -> None:
-    bench.declare(*(f"{number:03}" for number in range(150)))
+def test_some_due_schedules_fire_at_a_time(bench) -> None:
+    bench.declare(*(f"{number:03}" for number in range(60)))
     assert bench.ticker.fire(bench.holder) == 0
     bench.clock.advance(1)
-    assert [bench.ticker.fire(bench.holder) for _ in range(3)] == [100, 50, 0]
-    assert bench.jobs() == 150
+    assert [bench.ticker.fire(bench.holder) for _ in range(4)] == [25, 25, 10, 0]
+    assert bench.jobs() == 60
 
 
 def test_a_leader_that_is_fenced_fires_nothing(bench) -> None:
@@ -272,11 +272,13 @@ def test_warnings_come_and_go_and_are_bounded(bench) -> None:
     bench.safe_ms = 1500
     bench.declare(*(f"{number:02}" for number in range(30)))
     bench.clock.advance(1)
-    bench.ticker.fire(bench.holder)
+    while bench.ticker.fire(bench.holder):
+        pass
     assert len(bench.ticker.warnings) == MOST_WARNINGS
     bench.safe_ms = 500
     bench.clock.advance(1)
-    bench.ticker.fire(bench.holder)
+    while bench.ticker.fire(bench.holder):
+        pass
     assert bench.ticker.warnings == {}
 
 

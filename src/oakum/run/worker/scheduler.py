@@ -108,13 +108,16 @@ class Scheduler:
         self._next_ms = self._store.next_tick()
 
     def _fire(self, holder: int) -> bool:
-        if self._next_ms is None or self._next_ms > self._now().wall_ms:
+        if not self._is_due():
             return False
         changed = self._ticker.fire(holder)
         self._next_ms = self._store.next_tick()
-        if not changed:
+        if not changed and self._is_due():
             self._not_before = time.monotonic() + AGAIN_S
         return changed > 0
+
+    def _is_due(self) -> bool:
+        return self._next_ms is not None and self._next_ms <= self._now().wall_ms
 
     def _ahead(self) -> int:
         """By how much the wall clock is ahead of the one that nobody sets."""
