@@ -256,9 +256,9 @@ def test_jobs_enqueue_jobs_through_their_worker(shop):
 
 def test_several_workers_on_one_file_run_each_job_once(shop):
     workers = [shop.worker() for _ in range(3)]
-    shop.app.enqueue_many(shop.tasks.once.job(n) for n in range(3000))
-    shop.until(lambda: _count(shop, State.COMPLETED) == 3000)
-    assert Counter(shop.marks()) == Counter(str(n) for n in range(3000))
+    shop.app.enqueue_many(shop.tasks.once.job(n) for n in range(6000))
+    shop.until(lambda: _count(shop, State.COMPLETED) == 6000)
+    assert Counter(shop.marks()) == Counter(str(n) for n in range(6000))
     assert all(worker.poll() is None for worker in workers)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
+from tests.support import small_disk
 
 from oakum.errors import NotEnqueued, StoreFull
 from oakum.model.job import NewJob, State
@@ -140,12 +141,6 @@ holder = store.enrol(Identity("host", "boot", 1, 1, 1), 30_000, now())
 want = Want(holder, ("default",), {"t": 1}, 10_000, 300)
 spec = TaskSpec("t", result_ttl_s=0)
 first = store.claim(want, now())
-filler = open(words[0], "wb", buffering=0)
-def fill():
-    try:
-        while filler.write(bytes(4096)): pass
-    except OSError: pass
-def free(): return os.statvfs(path).f_bavail
 fill()
 say("free", free())
 def finish(jobs): return store.settle([settle(job, Completed(b"r" * 2000), None, spec, now().wall_ms, 0.5) for job in jobs], holder, now())
@@ -161,7 +156,7 @@ while jobs := store.claim(want, now()):
     ended += len(jobs)
     while gone := store.prune(now()): pruned += gone
 say("ended", ended, "pruned", pruned, "renewed", store.renew(holder, 1000, b"", now()))
-filler.close(); os.unlink(words[0])
+empty()
 store.insert([new()], now())
 say("ballast", os.path.exists(path + "-oakum/ballast"))
 say([(count.state.label, count.jobs) for count in store.counts()])
@@ -169,18 +164,45 @@ with store._connection.read() as db: say(db.execute("PRAGMA integrity_check").fe
 """
 
 
-def test_a_worker_goes_on_on_a_real_disk_that_is_full(tmp_path, start):
-    """A small file system of its own, filled to the last page."""
-    if subprocess.run(["unshare", "--mount", "--map-root-user", "true"], capture_output=True, check=False).returncode:
-        pytest.skip("this user may not have a file system of its own; the other tests fill SQLite's own bound")
+DISK = 16 * 1024 * 1024
+MOUNTED = """
+def fill():
+    with open(f"{disk}/filler", "wb", buffering=0) as filler:
+        try:
+            while filler.write(bytes(4096)): pass
+        except OSError: pass
+def free(): return os.statvfs(disk).f_bavail
+def empty(): os.unlink(f"{disk}/filler")
+"""
+MODELLED = """
+sys.path.insert(0, words[0])
+from tests.support import small_disk
+small = small_disk.SmallDisk(disk, DISK)
+def fill(): small_disk.fill(disk, DISK)
+def free(): return small.free()
+def empty(): small_disk.empty(disk)
+"""
+
+
+def may_mount() -> bool:
+    """Whether this user may have a file system of its own. Where not, the modelled disk is tested alone."""
+    return (
+        subprocess.run(["unshare", "--mount", "--map-root-user", "true"], capture_output=True, check=False).returncode
+        == 0
+    )
+
+
+@pytest.mark.parametrize("kind", ["modelled", *(["mounted"] if may_mount() else [])])
+def test_a_worker_goes_on_on_a_disk_that_is_full(tmp_path, start, kind):
+    """A small disk, filled to the last byte: one whose writes SQLite sees fail, and a real file system."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = 'mount -t tmpfs -o size=16m tmpfs "$0"; exec "$@"'
-    wrapper = ("unshare", "--mount", "--map-root-user", "sh", "-euc", mount, str(disk))
-    code = FULL.replace("path, words", "path, words")
-    process = start(
-        f"path = {str(disk / 'work.db')!r}; store = SqliteStore(path)\n" + code, str(disk / "filler"), wrapper=wrapper
-    )
+    mount = f'mount -t tmpfs -o size={DISK} tmpfs "$0"; exec "$@"'
+    wrapper = ("unshare", "--mount", "--map-root-user", "sh", "-euc", mount, str(disk)) if kind == "mounted" else ()
+    head = f"DISK = {DISK}; disk = {str(disk)!r}\n" + (MOUNTED if kind == "mounted" else MODELLED)
+    store = "path = f'{disk}/work.db'; store = SqliteStore(path)\n"
+    root = str(Path(small_disk.__file__).parents[2])
+    process = start(head + store + FULL, root, wrapper=wrapper)
     said, complaint = process.communicate(timeout=60)
     assert process.returncode == 0, complaint
     assert said.splitlines() == [
@@ -193,4 +215,3 @@ def test_a_worker_goes_on_on_a_real_disk_that_is_full(tmp_path, start):
         "[('available', 1)]",
         "[('ok',)]",
     ]
-    assert shutil.disk_usage(tmp_path).free > 0

@@ -79,7 +79,8 @@ class TestCsv:
 
 class TestParquet:
     def test_the_same_rows_with_types(self, archive: str) -> None:
-        parquet = pytest.importorskip("pyarrow.parquet")
+        from pyarrow import parquet
+
         out = io.BytesIO()
         assert write_parquet(Window(archive), out) == 15
         rows = parquet.read_table(io.BytesIO(out.getvalue())).to_pylist()
