@@ -310,7 +310,7 @@ TestSqlite.settings = TestRedis.settings = EXAMPLES
 
 
 class TestPostgres(PostgresPair.TestCase):
-    settings = settings(max_examples=10, stateful_step_count=25)  # each look at a job is a question to a server
+    settings = settings(max_examples=20, stateful_step_count=40)  # each look at a job is a question to a server
 
     @pytest.fixture(autouse=True)
     def _url(self, postgres_schema):

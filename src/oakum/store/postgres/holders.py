@@ -48,7 +48,12 @@ def discharge(db: Db, holder: int) -> bool:
     return True
 
 
+def is_valid(db: Db, holder: int) -> bool:
+    """Whether it has its rights."""
+    return bool(db.one("SELECT 1 FROM oakum.holder WHERE number = $1 AND NOT fenced", (holder,)))
+
+
 def leads(db: Db, holder: int | None) -> bool:
     """Whether it has its rights, and keeps them until the end of this transaction. Nobody in particular has."""
-    found = holder is None or db.one("SELECT 1 FROM oakum.holder WHERE number = $1 AND NOT fenced FOR SHARE", (holder,))
-    return bool(found)
+    lock = "SELECT 1 FROM oakum.holder WHERE number = $1 AND NOT fenced FOR SHARE"
+    return holder is None or bool(db.one(lock, (holder,)))

@@ -69,7 +69,7 @@ class PostgresStore:
         return self._write(lambda db: [write_jobs(db, numbers, each.jobs, each.now.wall_ms) for each in tickets])
 
     def claim(self, want: Want, now: Instant) -> Sequence[Claimed]:
-        if self._connection.once(lambda db: claim.is_due(db, now.wall_ms)):
+        if self._connection.once(lambda db: claim.is_due(db, now.wall_ms) and holders.is_valid(db, want.holder)):
             self.promote(now, claim.PROMOTED_AT_ONCE)
         numbers = self._names.make((*want.queues, *want.weights))
         asked = claim.wishes(want, numbers)
