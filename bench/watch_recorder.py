@@ -23,6 +23,7 @@ from oakum.clock import FakeClock
 from oakum.host.procfs import ProcFs
 from oakum.watch.archive import Archive
 from oakum.watch.probes.cgroups import CgroupProbe
+from oakum.watch.probes.crontabs import CrontabProbe
 from oakum.watch.probes.machine import HostProbe
 from oakum.watch.probes.processes import ProcessProbe
 from oakum.watch.recorder import Recorder
@@ -98,7 +99,7 @@ def record() -> None:
     procfs = ProcFs()
     highest = 0
     with processes(200) as number:
-        probes = (ProcessProbe(procfs), HostProbe(procfs), CgroupProbe())
+        probes = (ProcessProbe(procfs), HostProbe(procfs), CgroupProbe(), CrontabProbe())
         with Archive(directory) as archive:
             recorder = Recorder(archive, probes, clock, procfs.boot_id(), EVERY_S, sys.stderr.write)
             begun = time.process_time()

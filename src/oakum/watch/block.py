@@ -5,8 +5,11 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from oakum.watch.tables import Entity, Table
+from oakum.watch.tables import Entity, Kind, Table
+
+_TYPECODES: Final[dict[Kind, str]] = {"code": "b", "text": "i"}
 
 
 class OpenTable:
@@ -17,7 +20,7 @@ class OpenTable:
         self.entities: dict[Entity, int] = {}
         self.ids: array[int] = array("I")
         self.ticks: array[int] = array("I")
-        self.columns: list[array[int]] = [array("q") for _ in table.columns]
+        self.columns: list[array[int]] = [array(_TYPECODES.get(column.kind, "q")) for column in table.columns]
 
     def add(self, tick: int, entity: Entity, values: Sequence[int]) -> None:
         """One sample: a value for every column, UNKNOWN where it is not known."""
