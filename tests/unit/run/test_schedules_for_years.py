@@ -81,7 +81,7 @@ def ticks_of(store: MemoryStore) -> list[int]:
     return [job.run_at_ms for job in store.jobs(JobQuery(limit=10_000)).jobs]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe"])
 @pytest.mark.parametrize("text", ["30 2 * * *", "45 1 * * *"])
 def test_a_daily_tick_is_one_job_or_counted_as_missed(text: str, zone: str, seed: int) -> None:

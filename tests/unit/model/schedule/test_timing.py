@@ -110,9 +110,10 @@ def test_a_daily_time_comes_once_on_every_day_of_years(zone: str, text: str) -> 
 
 
 @pytest.mark.parametrize("zone", ZONES)
-def test_quarters_of_an_hour_pass_evenly_through_years(zone: str) -> None:
-    found = ticks(cron("*/15 * * * *", zone=zone), *YEARS)
-    assert len(found) == (YEARS[1] - YEARS[0]) // timedelta(minutes=15)
+def test_quarters_of_an_hour_pass_evenly_through_a_year(zone: str) -> None:
+    year = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
+    found = ticks(cron("*/15 * * * *", zone=zone), *year)
+    assert len(found) == (year[1] - year[0]) // timedelta(minutes=15)
     assert {after - before for before, after in pairwise(found)} == {15 * MINUTE_MS}
 
 
