@@ -9,8 +9,16 @@ local function place_in_line(job)
   return struct.pack('>I6I6', job.run_at, job.seq) .. job.id
 end
 
+local ready_keys = {}
+
 local function ready_key(queue, task)
-  return P .. 'ready:' .. queue .. ':' .. task
+  local place = queue * 65536 + task
+  local key = ready_keys[place]
+  if not key then
+    key = P .. 'ready:' .. queue .. ':' .. task
+    ready_keys[place] = key
+  end
+  return key
 end
 
 local function line_of_key(job, key)
@@ -92,5 +100,6 @@ local function flush()
     note_open(set)
   end
   pending = {}
+  write_records()
   write_counts()
 end

@@ -18,14 +18,14 @@ local function keep_log(job, log)
   end
 end
 
-local function keep_story(job, each)
-  if each.story then
-    call('HSET', P .. 'story:' .. job.seq, 'start:' .. job.token, struct.pack('>I8', now) .. each.record)
+local function keep_story(job, record, story, log)
+  if story then
+    call('HSET', P .. 'story:' .. job.seq, 'start:' .. job.token, struct.pack('>I8', now) .. record)
   end
-  if each.log then
-    keep_log(job, each.log)
+  if log then
+    keep_log(job, log)
   end
-  if each.story or each.log then
+  if story or log then
     set(job, STORY, true)
   end
   local old = job.token - starts_kept
@@ -35,20 +35,22 @@ local function keep_story(job, each)
   end
 end
 
-local function write(job, each)
-  job.tries, job.crashes, job.over = each.tries, each.crashes, each.over
-  set(job, SUSPECT, each.suspect)
-  if each.run_at > 0 then
-    job.run_at = each.run_at
+local function write(job, row)
+  local _, _, state, run_at, ended, keep_until, tries, crashes, over, suspect, record, story, log = unpack(row, 1, 13)
+  record = record or ''
+  job.tries, job.crashes, job.over = tries, crashes, over
+  set(job, SUSPECT, suspect)
+  if run_at > 0 then
+    job.run_at = run_at
   end
-  keep_story(job, each)
-  if each.ended then
-    return finish(job, each.state, each.ended, each.keep_until, each.record, now)
+  keep_story(job, record, story, log)
+  if ended then
+    return finish(job, state, ended, keep_until, record, now)
   elseif has(job, CANCEL) then
     return finish(job, not_again[1], now, now + not_again[3], not_again[2], now)
   end
-  move(job, each.state)
-  job.holder, job.tail, again = 0, struct.pack('>I8', 0) .. each.record, true
+  move(job, state)
+  job.holder, job.tail, again = 0, struct.pack('>I8', 0) .. record, true
   enter(job)
   put(job)
 end
@@ -90,10 +92,7 @@ local function settle(place, row, id)
   if has(job, CANCEL) then
     call('SREM', P .. 'asked:' .. holder, row[1])
   end
-  write(job, {
-    state = row[3], run_at = row[4], ended = row[5], keep_until = row[6], tries = row[7], crashes = row[8],
-    over = row[9], suspect = row[10], record = row[11] or '', story = row[12], log = row[13],
-  })
+  write(job, row)
 end
 
 for place, row in ipairs(settlements) do

@@ -78,9 +78,11 @@ local function expiry(job)
   return has(job, RICH) and cmsgpack.unpack(job.what)[2] or nil
 end
 
+local NO_BONDS = {}
+
 local function bonds_of(job)
   if job.bonds == '' then
-    return {}
+    return NO_BONDS
   end
   local bonds = cmsgpack.unpack(job.bonds)
   return {
@@ -95,9 +97,14 @@ local function page_of(id)
 end
 
 local here  -- the page of the last job: the next one is probably there
+local unwritten, pages = {}, {}  -- records by id, and those of each page as arguments: written once a call
 
 local function get(id)
-  local raw = here and call('HGET', here, id)
+  local raw = unwritten[id]
+  if raw then
+    return unpack_job(id, raw)
+  end
+  raw = here and call('HGET', here, id)
   if not raw then
     here = page_of(id)
     raw = call('HGET', here, id)
@@ -111,12 +118,26 @@ end
 
 local function put(job)
   local raw = pack_job(job)
-  call('HSET', job.page, job.id, raw)
+  job.page = job.page or page_of(job.id)
+  unwritten[job.id] = raw
+  local page = pages[job.page] or {}
+  page[#page + 1] = job.id
+  page[#page + 1] = raw
+  pages[job.page] = page
   return raw
+end
+
+local function write_records()
+  for page, args in pairs(pages) do
+    many('HSET', page, args)
+  end
+  unwritten, pages = {}, {}
 end
 
 -- Makes room for an id that belongs to a full page. Ids nearly always rise: then it begins a page of its own.
 local function split(page, id)
+  write_records()
+  here = nil
   local sorted = P .. 'sorted'
   for _, each in ipairs(call('HKEYS', page)) do
     call('ZADD', sorted, 0, each)
