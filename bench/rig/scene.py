@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import struct
 import tempfile
 import time
 from collections.abc import Iterator
 
+from bench.rig.tally import Tally
 from bench.rig.tasks import application
 from bench.rig.worker import ROOT, Worker
 
@@ -22,11 +22,10 @@ class Scene:
         self.file = f"{directory}/work.db"
         self.app = application(f"sqlite:///{self.file}")
         self.filled = 0
-        self._hits = f"{directory}/hits"
-        os.mkdir(self._hits)
+        self._tally = Tally(f"{directory}/hits")
         self.environment = os.environ | {
             "BENCH_STORE": f"sqlite:///{self.file}",
-            "BENCH_HITS": self._hits,
+            "BENCH_HITS": self._tally.directory,
             "PYTHONPATH": ROOT,
             "PYTHONDONTWRITEBYTECODE": "1",
         }
@@ -50,30 +49,15 @@ class Scene:
 
     def hits(self) -> int:
         """How many jobs have run, by their own count."""
-        return sum(count for count, _, _ in self._rows())
+        return self._tally.count()
 
     def delays_ms(self) -> list[float]:
         """The delays that `late` noted, in order of size."""
-        delays: list[float] = []
-        for name in os.listdir(self._hits):
-            if name.startswith("lat."):
-                with open(f"{self._hits}/{name}", "rb") as file:
-                    delays += [nanoseconds / 1e6 for (nanoseconds,) in struct.iter_unpack("<q", file.read())]
-        return sorted(delays)
+        return self._tally.delays_ms()
 
     def settled(self) -> int:
         """How many jobs the store knows to have completed."""
         return sum(count.jobs for count in self.app.desk.store.counts() if count.state is State.COMPLETED)
-
-    def _rows(self) -> list[tuple[int, int, int]]:
-        rows = []
-        for name in os.listdir(self._hits):
-            if name.startswith("hit."):
-                with open(f"{self._hits}/{name}", "rb") as file:
-                    data = file.read(24)
-                if len(data) == 24:
-                    rows.append(struct.unpack("<qqq", data))
-        return rows
 
 
 @contextlib.contextmanager
