@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import islice
 from typing import Final
 
 from msgspec import Struct
@@ -116,15 +117,15 @@ def moment_ms(moment: datetime, name: str) -> int:
 def latest(timing: Timing, after_ms: int, upto_ms: int, most: int) -> tuple[list[int], int]:
     """The last ticks, at most `most` of them, later than `after_ms` and not later than `upto_ms`, and how many there are.
 
-    Looks back in ever longer steps, so that it costs the same after a minute and after years.
+    Where there are more than that, it looks back in ever longer steps: it costs the same after a minute and after years.
     """
-    if upto_ms <= after_ms:
-        return [], 0
+    first = list(islice(_between(timing, after_ms, upto_ms), most + 1))
+    if len(first) <= most:
+        return first, len(first)
     back = _SECOND_MS
     while True:
-        begin = max(after_ms, upto_ms - back)
-        found = deque(_between(timing, begin, upto_ms), maxlen=most)
-        if len(found) == most or begin == after_ms:
+        found = deque(_between(timing, max(after_ms, upto_ms - back), upto_ms), maxlen=most)
+        if len(found) == most:
             return list(found), _count(timing, after_ms, upto_ms)
         back *= 2
 
@@ -140,5 +141,4 @@ def _count(timing: Timing, after_ms: int, upto_ms: int) -> int:
     if isinstance(timing, Every):
         first = timing.after(after_ms)
         return (upto_ms - first) // timing.interval_ms + 1 if first <= upto_ms else 0
-    ticks = _between(timing, after_ms, upto_ms)
-    return sum(1 for _, _ in zip(range(MOST_COUNTED), ticks, strict=False))
+    return sum(1 for _ in islice(_between(timing, after_ms, upto_ms), MOST_COUNTED))
