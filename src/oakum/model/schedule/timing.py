@@ -139,6 +139,5 @@ def _between(timing: Timing, after_ms: int, upto_ms: int) -> Iterator[int]:
 
 def _count(timing: Timing, after_ms: int, upto_ms: int) -> int:
     if isinstance(timing, Every):
-        first = timing.after(after_ms)
-        return (upto_ms - first) // timing.interval_ms + 1 if first <= upto_ms else 0
+        return (upto_ms - timing.after(after_ms)) // timing.interval_ms + 1
     return sum(1 for _ in islice(_between(timing, after_ms, upto_ms), MOST_COUNTED))
