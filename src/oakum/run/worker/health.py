@@ -24,6 +24,7 @@ class Health:
         try:
             self._socket.bind(("127.0.0.1", port))
         except OSError as error:
+            self._socket.close()
             raise CannotRun(f"health: port {port} cannot be had ({error.strerror}); choose another") from error
         self._socket.listen(16)
         self._socket.setblocking(False)
