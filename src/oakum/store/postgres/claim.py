@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from oakum.model.job import Claimed
 from oakum.model.lifecycle import EXPIRED
 from oakum.store.base import Want
+from oakum.store.postgres import keys
 from oakum.store.postgres.db import Db
 from oakum.store.postgres.names import Names
 from oakum.store.postgres.settle import end_waiting
@@ -63,13 +64,14 @@ WITH due AS MATERIALIZED (
     SELECT ctid AS place FROM oakum.job WHERE state = 2 AND run_at <= $1 ORDER BY run_at, seq LIMIT $2
     FOR UPDATE SKIP LOCKED
 ), moved AS (
-    UPDATE oakum.job SET state = 0 WHERE ctid = ANY(ARRAY(SELECT place FROM due)) AND state = 2
-    RETURNING queue, task, octet_length(payload) AS size
+    UPDATE oakum.job SET state = CASE WHEN placed = false THEN 3 ELSE 0 END
+    WHERE ctid = ANY(ARRAY(SELECT place FROM due)) AND state = 2
+    RETURNING queue, task, state, octet_length(payload) AS size, CASE WHEN placed = false THEN id END AS keyed
 ), told AS (
-    INSERT INTO oakum.delta SELECT queue, task, side.state, side.sign * count(*), side.sign * sum(size)
-    FROM moved, (VALUES (2, -1), (0, 1)) AS side(state, sign) GROUP BY queue, task, side.state, side.sign
+    INSERT INTO oakum.delta SELECT queue, task, CASE sign WHEN 1 THEN state ELSE 2 END, sign * count(*), sign * sum(size)
+    FROM moved, (VALUES (-1), (1)) AS side(sign) GROUP BY queue, task, state, sign
 )
-SELECT queue FROM moved
+SELECT queue, keyed FROM moved
 """
 _NEXT_DUE: Final = f"""
 SELECT least((SELECT min(run_at) FROM oakum.job WHERE state = 2),
@@ -138,9 +140,10 @@ def held(db: Db, names: Names, holder: int, limit: int) -> list[Claimed]:
 
 def promote(db: Db, now_ms: int, limit: int) -> tuple[int, list[int]]:
     """See `oakum.store.base.Store.promote`; how many, and the queues in which more is available."""
-    expired = end_waiting(db, db.all(_EXPIRED, (now_ms, limit)), EXPIRED, now_ms)
+    expired = end_waiting(db, [row[1] for row in db.all(_EXPIRED, (now_ms, limit))], EXPIRED, now_ms)
     due = db.all(_PROMOTE, (now_ms, limit - expired))
-    return expired + len(due), [queue for (queue,) in due]
+    keys.enter(db, [job for _, job in due if job is not None])
+    return expired + len(due), [queue for queue, _ in due]
 
 
 def next_due(db: Db) -> int | None:

@@ -1,4 +1,4 @@
-"""Jobs on their way in: all of a transaction in one statement, and those with keys of their own looked at first."""
+"""Jobs on their way in: nearly all in one statement; those with keys, and those of bounded queues, are looked at first."""
 
 from __future__ import annotations
 
@@ -6,23 +6,55 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
+from msgspec.structs import replace
+
+from oakum.model.bounds import Ruled
+from oakum.model.intake import check_room, dropped, make_room, sort_out
 from oakum.model.job import NewJob, State
+from oakum.model.lifecycle import Ending
 from oakum.store.base import Mark
+from oakum.store.postgres import keys, rules, tally
 from oakum.store.postgres.db import Db
-from oakum.store.postgres.marks import contest, keep
+from oakum.store.postgres.marks import Marks, keys_of
+from oakum.store.postgres.settle import end_waiting
 from oakum.store.sqlite import meta
 
-_INSERT: Final = """
+_BOUNDED: Final = "SELECT 1 FROM oakum.rule WHERE bounded AND kind = 'queue' AND name = ANY({}::text[])"
+_INSERT: Final = f"""
 WITH new AS (
-    INSERT INTO oakum.job(id, task, queue, state, rank, run_at, payload, expires_at, meta, marked)
+    INSERT INTO oakum.job(id, task, queue, state, rank, run_at, payload, expires_at, meta, marked, key, placed)
     SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bytea[],
-        $8::bigint[], $9::bytea[], $10::boolean[])
+        $8::bigint[], $9::bytea[], $10::boolean[], $11::text[], $12::boolean[])
+    WHERE NOT EXISTS ({_BOUNDED.format("$13")})
     ON CONFLICT (id) DO NOTHING RETURNING queue, task, state, octet_length(payload) AS size
+), told AS (
+    INSERT INTO oakum.delta SELECT queue, task, state, count(*), sum(size) FROM new GROUP BY queue, task, state
 )
-INSERT INTO oakum.delta SELECT queue, task, state, count(*), sum(size) FROM new GROUP BY queue, task, state
+SELECT EXISTS ({_BOUNDED.format("$13")})
 """
-
-Row = tuple[Any, ...]
+_THERE: Final = "SELECT uuid_send(id) FROM oakum.job WHERE id = ANY($1::uuid[])"
+_OLDEST: Final = """
+SELECT id::text, octet_length(payload) FROM oakum.job WHERE queue = $1 AND state IN (0, 2, 3) ORDER BY seq LIMIT $2
+FOR UPDATE SKIP LOCKED
+"""
+_MOST_DROPPED: Final = 10_000
+_OLD: Final = """
+SELECT name.text, queue, octet_length(payload), meta FROM oakum.job JOIN oakum.name ON number = queue WHERE id = $1::uuid FOR UPDATE OF job
+"""
+# One that is given a new start leaves its place; one with a key comes back by `keys.enter`.
+_REPLACE: Final = """
+WITH old AS (SELECT queue, task, state, octet_length(payload) AS size FROM oakum.job WHERE id = $1::uuid),
+new AS (
+    UPDATE oakum.job SET payload = $2, rank = $3, expires_at = $4, meta = $7, run_at = coalesce(nullif($5, 0), run_at),
+        placed = CASE WHEN $5 = 0 THEN placed WHEN key IS NOT NULL THEN false END,
+        state = CASE WHEN $5 = 0 THEN state WHEN $5 > $6 OR key IS NOT NULL THEN 2 ELSE 0 END
+    WHERE id = $1::uuid RETURNING queue, task, state, octet_length(payload) AS size, key
+), told AS (
+    INSERT INTO oakum.delta
+    SELECT queue, task, state, -1, -size FROM old UNION ALL SELECT queue, task, state, 1, size FROM new
+)
+SELECT key FROM new
+"""
 
 
 def names_of(jobs: Iterable[NewJob]) -> Iterable[str]:
@@ -30,33 +62,80 @@ def names_of(jobs: Iterable[NewJob]) -> Iterable[str]:
     return chain.from_iterable((job.task, job.queue) for job in jobs)
 
 
-def is_plain(job: NewJob) -> bool:
-    """Whether one statement is enough for it, so that it needs no transaction around."""
-    return job.unique is None and job.idempotency is None
+def write_plain(db: Db, numbers: Mapping[str, int], jobs: Sequence[NewJob], now_ms: int) -> bool:
+    """Writes jobs in one statement, if they have no keys and their queues no bound; whether it did."""
+    if any(job.unique or job.idempotency or job.key for job in jobs):
+        return False
+    queues = sorted({job.queue for job in jobs})
+    return not db.one(_INSERT, (*_columns(jobs, numbers, now_ms), queues))[0]
 
 
-def write_jobs(db: Db, numbers: Mapping[str, int], jobs: Sequence[NewJob], now_ms: int) -> list[Mark]:
-    """Writes jobs; answers who holds the keys of those that stay out. In a transaction, unless all are plain."""
-    marks: list[Mark] = []
-    won: dict[bytes, bytes] = {}
-    if not all(map(is_plain, jobs)):
-        marks, won = contest(db, jobs, now_ms)
-        out = {mark.place for mark in marks}
-        jobs = [job for place, job in enumerate(jobs) if place not in out]
-    if jobs:
-        marked = set(won.values())
-        db.run(
-            _INSERT,
-            [list(column) for column in zip(*(_row(job, numbers, now_ms, marked) for job in jobs), strict=True)],
-        )
-    if won:
-        keep(db, won)
-    return marks
+def write_jobs(
+    db: Db, numbers: Mapping[str, int], jobs: Sequence[NewJob], now_ms: int, *, patient: bool = True
+) -> list[Mark]:
+    """Writes any jobs; answers who holds the keys of those that stay out. In a transaction.
+
+    A bound is exact because all who insert there wait for each other. Not `patient`, in a transaction of the caller's
+    that may last, nobody is made to wait: then a bound counts what is committed. Raises QueueFull and DuplicateJob.
+    """
+    lock = "FOR NO KEY UPDATE" if patient else ""
+    bounds = {name: each.rules for name, each in rules.read(db, "queue", {job.queue for job in jobs}).items()}
+    bounded = {name: each for name, each in bounds.items() if each.max_jobs is not None or each.max_bytes is not None}
+    if bounded:
+        rules.read(db, "queue", bounded, lock=lock)
+    marks = Marks(db, jobs, now_ms)
+    there = {row[0] for row in db.all(_THERE, ([job.id.hex() for job in jobs],))}
+    intake = sort_out(jobs, now_ms, there.__contains__, marks.unique_owner, marks.idempotency_owner)
+    late: list[tuple[set[bytes], Ending]] = []
+    for queue, rule in bounded.items():
+        fresh = [job for job in intake.fresh if job.queue == queue]
+        if fresh:
+            number, ending = numbers[queue], dropped(queue, rule)
+            room = make_room(queue, rule, tally.load(db, number), fresh, _oldest(db, number))
+            end_waiting(db, room.waiting, ending, now_ms)
+            late.append((room.new, ending))
+    if intake.fresh:
+        db.run(_INSERT, (*_columns(intake.fresh, numbers, now_ms), []))
+        for ids, ending in late:
+            end_waiting(db, [each.hex() for each in ids], ending, now_ms)
+        keys.enter(db, [job.id.hex() for job in intake.fresh if job.key is not None and job.run_at_ms <= now_ms])
+    marks.keep(intake.fresh)
+    for job in intake.replaced.values():
+        _replace(db, job, now_ms)
+    return [Mark(place, owner) for place, owner in intake.marks]
 
 
-def _row(job: NewJob, numbers: Mapping[str, int], now_ms: int, marked: set[bytes]) -> Row:
-    state = State.SCHEDULED if job.run_at_ms > now_ms else State.AVAILABLE
+def _oldest(db: Db, queue: int) -> Iterable[tuple[Any, int]]:
+    yield from db.all(_OLDEST, (queue, _MOST_DROPPED))
+
+
+def _replace(db: Db, job: NewJob, now_ms: int) -> None:
+    """A waiting job takes what a new one with its key says."""
+    queue, number, size, column = db.one(_OLD, (job.id.hex(),))
+    rule = rules.read(db, "queue", [queue]).get(queue, Ruled()).rules
+    if rule.max_jobs is not None or rule.max_bytes is not None:
+        check_room(queue, rule, tally.load(db, number), 0, max(0, len(job.payload) - size))
+    run_at_ms = job.run_at_ms
+    kept = meta.unpack(column)
+    extra = meta.pack(replace(job, parent=kept.parent, unique=kept.unique))
+    values = job.payload, ~job.priority, job.expires_ms, run_at_ms, now_ms, extra
+    key = db.one(_REPLACE, (job.id.hex(), *values))[0]
+    if key is not None and run_at_ms:
+        keys.pass_on(db, [(number, key)], now_ms)
+        if run_at_ms <= now_ms:
+            keys.enter(db, [job.id.hex()])
+
+
+def _columns(jobs: Sequence[NewJob], numbers: Mapping[str, int], now_ms: int) -> list[list[Any]]:
+    return [list(column) for column in zip(*(_row(job, numbers, now_ms) for job in jobs), strict=True)]
+
+
+def _row(job: NewJob, numbers: Mapping[str, int], now_ms: int) -> tuple[Any, ...]:
+    """A job with a key is held at first, until `keys.enter` has found it a place."""
+    keyed = job.key is not None
+    state = State.SCHEDULED if job.run_at_ms > now_ms else State.HELD if keyed else State.AVAILABLE
     return (
         job.id.hex(), numbers[job.task], numbers[job.queue], int(state), ~job.priority, job.run_at_ms or now_ms,
-        job.payload, job.expires_ms, meta.pack(job), True if job.id in marked else None,
+        job.payload, job.expires_ms, meta.pack(job), True if keys_of(job) else None,
+        job.key, False if keyed else None,
     )  # fmt: skip

@@ -1,13 +1,17 @@
-"""Unique and idempotency keys: which job has which, and for how long nobody else may."""
+"""Unique and idempotency keys: which job has which, and for how long nobody else may.
+
+What becomes of a job that meets a key is decided by `oakum.model.intake`; a key is given back by its job's end, without a write.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from oakum.model.ids import id_wall_ms
+from oakum.model.intake import Owner
 from oakum.model.job import NewJob, State
 from oakum.model.lifecycle import KEYS_KEPT_MS
-from oakum.store.base import Mark
 from oakum.store.postgres.db import Db
 
 # The rows of all keys are made, or locked, in one order by all: so that two who want the same ones wait, not deadlock.
@@ -17,15 +21,45 @@ FROM (SELECT DISTINCT unnest($1::bytea[]) AS key ORDER BY key) AS wanted
 ON CONFLICT (key) DO UPDATE SET key = excluded.key
 """
 _HELD: Final = """
-SELECT mark.key, uuid_send(mark.id), mark.until, job.state, job.ended
+SELECT mark.key, uuid_send(mark.id), mark.until, job.state, job.ended, job.token > 0
 FROM oakum.mark LEFT JOIN oakum.job ON job.id = mark.id WHERE mark.key = ANY($1::bytea[])
 """
-_THERE: Final = "SELECT uuid_send(id) FROM oakum.job WHERE id = ANY($1::uuid[])"
 _KEEP: Final = """
 UPDATE oakum.mark SET seq = job.seq, id = job.id, until = NULL
 FROM unnest($1::bytea[], $2::uuid[]) AS new(key, id) JOIN oakum.job ON job.id = new.id WHERE mark.key = new.key
 """
-_SWEEP: Final = "DELETE FROM oakum.mark WHERE seq = 0 AND key = ANY($1::bytea[])"
+
+
+class Marks:
+    """The keys that some jobs want, locked until the transaction ends, and who has them."""
+
+    def __init__(self, db: Db, jobs: Iterable[NewJob], now_ms: int) -> None:
+        self._db, self._now_ms = db, now_ms
+        self._wanted = sorted({key for job in jobs for key in keys_of(job)})
+        self._held: dict[bytes, Any] = {}
+        if self._wanted:
+            db.run(_LOCK, (self._wanted,))
+            self._held = {row[0]: row for row in db.all(_HELD, (self._wanted,))}
+
+    def unique_owner(self, key: bytes) -> Owner | None:
+        """The kept job that a unique key was given to last."""
+        _, job_id, _, state, _, started = self._held[b"u" + key]
+        return None if state is None else Owner(job_id, State(state), id_wall_ms(job_id), started)
+
+    def idempotency_owner(self, key: bytes) -> bytes | None:
+        """The job that has an idempotency key, kept or not."""
+        _, job_id, until_ms, state, ended_ms, _ = self._held[b"i" + key]
+        if state is not None:
+            until_ms = None if ended_ms is None else ended_ms + KEYS_KEPT_MS
+            return bytes(job_id) if until_ms is None or until_ms > self._now_ms else None
+        return bytes(job_id) if until_ms is not None and until_ms > self._now_ms else None
+
+    def keep(self, jobs: Sequence[NewJob]) -> None:
+        """Writes who has which key now, once these jobs are in; the other rows that were made for the lock go."""
+        if self._wanted:
+            pairs = [(key, job.id.hex()) for job in jobs for key in keys_of(job)]
+            self._db.run(_KEEP, ([key for key, _ in pairs], [job_id for _, job_id in pairs]))
+            self._db.run("DELETE FROM oakum.mark WHERE seq = 0 AND key = ANY($1::bytea[])", (self._wanted,))
 
 
 def keys_of(job: NewJob) -> list[bytes]:
@@ -35,38 +69,3 @@ def keys_of(job: NewJob) -> list[bytes]:
         for prefix, key in ((b"u", job.unique.key if job.unique else None), (b"i", job.idempotency))
         if key is not None
     ]
-
-
-def contest(db: Db, jobs: Sequence[NewJob], now_ms: int) -> tuple[list[Mark], dict[bytes, bytes]]:
-    """Locks the keys that jobs want; answers which jobs stay out, and for whom, and the keys that the others win."""
-    wanted = sorted({key for job in jobs for key in keys_of(job)})
-    db.run(_LOCK, (wanted,))
-    held = {row[0]: bytes(row[1]) for row in db.all(_HELD, (wanted,)) if _holds(row, now_ms)}
-    there = {bytes(row[0]) for row in db.all(_THERE, ([job.id.hex() for job in jobs if keys_of(job)],))}
-    marks: list[Mark] = []
-    won: dict[bytes, bytes] = {}
-    for place, job in enumerate(jobs):
-        keys = keys_of(job)
-        owner = next((held[key] for key in keys if key in held), None)
-        if owner is not None and owner != job.id:
-            marks.append(Mark(place, owner))
-        elif job.id not in there:
-            won.update(dict.fromkeys(keys, job.id))
-            held.update(won)
-    db.run(_SWEEP, ([key for key in wanted if key not in won],))
-    return marks, won
-
-
-def keep(db: Db, won: Mapping[bytes, bytes]) -> None:
-    """Writes who has which key now, once the jobs are in."""
-    db.run(_KEEP, (list(won), [job_id.hex() for job_id in won.values()]))
-
-
-def _holds(row: Any, now_ms: int) -> bool:
-    """Whether nobody else may have the key of a row of `_HELD`. A key is given back by its job's end, without a write."""
-    key, _, until, state, ended = row
-    if state is None:  # the job has been pruned
-        return until is not None and until > now_ms
-    if not State(state).terminal:
-        return True
-    return bool(key[:1] == b"i" and ended + KEYS_KEPT_MS > now_ms)

@@ -49,10 +49,12 @@ CREATE INDEX job_due ON oakum.job(run_at) WHERE state = 2;
 CREATE INDEX job_ended ON oakum.job(keep_until) WHERE state > 3;
 CREATE INDEX job_expiry ON oakum.job(expires_at) WHERE expires_at IS NOT NULL AND state IN (0, 2, 3);
 CREATE INDEX job_held ON oakum.job(queue, key, rank, run_at, seq) WHERE state = 3;
-CREATE TABLE oakum.line(queue integer, key text COLLATE "C", placed integer NOT NULL, arrival double precision NOT NULL DEFAULT 0,
-    PRIMARY KEY(queue, key));       -- a key in use: places taken, and the theoretical arrival time of its rate
-CREATE TABLE oakum.rule(kind text, name integer, declared bytea, override bytea, arrival double precision NOT NULL DEFAULT 0,
-    PRIMARY KEY(kind, name));
+CREATE INDEX job_placed ON oakum.job(queue, key) WHERE placed;
+CREATE TABLE oakum.line(queue integer, key text COLLATE "C", arrival double precision NOT NULL DEFAULT 0,
+    PRIMARY KEY(queue, key));       -- a key in use: its lock, and the theoretical arrival time of its rate
+CREATE TABLE oakum.rule(kind text COLLATE "C", name text COLLATE "C", declared bytea, override bytea,
+    bounded boolean NOT NULL, limited boolean NOT NULL,     -- what the rules in force have
+    arrival double precision NOT NULL DEFAULT 0, PRIMARY KEY(kind, name));
 CREATE TABLE oakum.schedule(name text COLLATE "C" PRIMARY KEY, version bigint NOT NULL, next bigint, spec bytea NOT NULL,
     state bytea NOT NULL);
 CREATE INDEX schedule_next ON oakum.schedule(next) WHERE next IS NOT NULL;

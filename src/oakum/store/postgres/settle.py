@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from oakum.model.job import State
 from oakum.model.lifecycle import CANCELLED, NOT_AGAIN, STARTS_KEPT, Ending, Settlement
-from oakum.store.postgres import tally
+from oakum.store.postgres import keys, tally
 from oakum.store.postgres.db import Db
 
 # One that was to run again is cancelled instead, where somebody asked for that while it ran: the last three values.
@@ -23,28 +23,29 @@ WITH new AS MATERIALIZED (
         keep_until = CASE WHEN asked AND new.ended IS NULL THEN $16::bigint ELSE new.keep_until END,
         record = CASE WHEN asked AND new.ended IS NULL THEN $17::bytea ELSE new.record END,
         run_at = coalesce(nullif(new.run_at, 0), job.run_at), tries = new.tries, crashes = new.crashes, over = new.over,
-        suspect = new.suspect, holder = NULL, asked = NULL, note = NULL
+        suspect = new.suspect, holder = NULL, asked = NULL, note = NULL,
+        placed = CASE WHEN (asked AND new.ended IS NULL) OR new.ended IS NOT NULL THEN NULL ELSE placed END
     FROM new WHERE job.state = 1 AND job.holder = $1 AND job.seq = new.seq AND job.token = new.token
-    RETURNING new.place, job.queue, job.task, job.state, octet_length(job.payload) AS size
+    RETURNING new.place, job.queue, job.task, job.state, octet_length(job.payload) AS size, job.key
 ), told AS (
     INSERT INTO oakum.delta
     SELECT queue, task, CASE sign WHEN 1 THEN state ELSE 1 END, sign * count(*), sign * sum(size)
     FROM done, (VALUES (-1), (1)) AS side(sign) GROUP BY queue, task, state, sign
 )
-SELECT place, queue FROM done
+SELECT place, queue, CASE WHEN state > 3 THEN key END FROM done
 """
 _END_WAITING: Final = """
 WITH done AS (
-    UPDATE oakum.job SET state = $2, ended = $3, keep_until = $4, record = $5
+    UPDATE oakum.job SET state = $2, ended = $3, keep_until = $4, record = $5, placed = NULL
     FROM (SELECT id, state FROM oakum.job WHERE id = ANY($1::uuid[])) AS old
     WHERE job.id = old.id AND job.state IN (0, 2, 3)
-    RETURNING queue, task, old.state AS before, octet_length(payload) AS size
+    RETURNING queue, task, old.state AS before, octet_length(payload) AS size, key
 ), told AS (
     INSERT INTO oakum.delta
     SELECT queue, task, CASE sign WHEN 1 THEN $2 ELSE before END, sign * count(*), sign * sum(size)
     FROM done, (VALUES (-1), (1)) AS side(sign) GROUP BY queue, task, before, sign
 )
-SELECT count(*) FROM done
+SELECT queue, key FROM done
 """
 _WANTED: Final = """
 SELECT seq, id, state, uuid_send(id) FROM oakum.job WHERE id = ANY($1::uuid[]) ORDER BY seq FOR UPDATE
@@ -64,8 +65,10 @@ def settle(db: Db, settlements: Sequence[Settlement], holder: int, now_ms: int) 
     first = {(each.ref, each.token): place for place, each in reversed(list(enumerate(settlements)))}
     columns = _columns([(place, *_row(settlements[place])) for place in first.values()])
     instead = int(NOT_AGAIN.state), now_ms + NOT_AGAIN.kept_ms, NOT_AGAIN.record
-    done = dict(db.all(_SETTLE, (holder, now_ms, *columns, *instead)))
-    return [place for place in range(len(settlements)) if place not in done], set(done.values())
+    done = {place: (queue, key) for place, queue, key in db.all(_SETTLE, (holder, now_ms, *columns, *instead))}
+    late = [place for place in range(len(settlements)) if place not in done]
+    keys.pass_on(db, [pair for pair in done.values() if pair[1] is not None], now_ms)
+    return late, {queue for queue, _ in done.values()}
 
 
 def _row(each: Settlement) -> tuple[Any, ...]:
@@ -109,7 +112,7 @@ def cancel(db: Db, ids: Sequence[bytes], now_ms: int) -> dict[bytes, State]:
     """See `oakum.store.base.Store.cancel`; in a transaction."""
     rows = db.all(_WANTED, ([each.hex() for each in ids],))
     states = {each: State(state) for _, _, state, each in rows}
-    end_waiting(db, [row[:2] for row in rows if not State(row[2]).terminal], CANCELLED, now_ms)
+    end_waiting(db, [row[1] for row in rows if not State(row[2]).terminal], CANCELLED, now_ms)
     running = [each.hex() for each, state in states.items() if state is State.RUNNING]
     if running:
         db.run("UPDATE oakum.job SET asked = true WHERE id = ANY($1::uuid[]) AND state = 1", (running,))
@@ -117,12 +120,13 @@ def cancel(db: Db, ids: Sequence[bytes], now_ms: int) -> dict[bytes, State]:
     return {each: state if state in left else State.CANCELLED for each, state in states.items()}
 
 
-def end_waiting(db: Db, rows: Sequence[Any], ending: Ending, now_ms: int) -> int:
-    """Ends those of the jobs that wait, without a start, given as (seq, id) and locked; how many did."""
-    if not rows:
+def end_waiting(db: Db, ids: Sequence[Any], ending: Ending, now_ms: int) -> int:
+    """Ends those of the jobs that wait, without a start; how many did. In a transaction that has locked them."""
+    if not ids:
         return 0
-    values = int(ending.state), now_ms, now_ms + ending.kept_ms, ending.record
-    return int(db.one(_END_WAITING, ([row[1] for row in rows], *values))[0])
+    done = db.all(_END_WAITING, (list(ids), int(ending.state), now_ms, now_ms + ending.kept_ms, ending.record))
+    keys.pass_on(db, [pair for pair in done if pair[1] is not None], now_ms)
+    return len(done)
 
 
 def _columns(rows: Sequence[Any]) -> list[list[Any]]:

@@ -6,22 +6,39 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
+from oakum.model.bounds import Ruled, RuleKind, Rules
 from oakum.model.job import Claimed, JobQuery, NewJob, State
 from oakum.model.lifecycle import Settlement
 from oakum.model.stats import TaskStats
-from oakum.store.base import Bell, Count, Holder, Identity, Instant, Mark, Page, Scheduled, Story, Topic, Want
+from oakum.store.base import (
+    Bell,
+    Count,
+    Flow,
+    Holder,
+    Identity,
+    Instant,
+    Mark,
+    Page,
+    Scheduled,
+    Space,
+    Story,
+    Topic,
+    Want,
+)
 from oakum.store.group import GroupCommit, Ticket
-from oakum.store.postgres import claim, holders, known, prune, read, schedules, settle, tally
+from oakum.store.postgres import claim, holders, keys, known, prune, read, schedules, settle, tally
+from oakum.store.postgres import rules as bounds
 from oakum.store.postgres.address import read_address
 from oakum.store.postgres.bell import BellTower
 from oakum.store.postgres.connection import Connection
 from oakum.store.postgres.db import Db
-from oakum.store.postgres.insert import is_plain, names_of, write_jobs
+from oakum.store.postgres.insert import names_of, write_jobs, write_plain
 from oakum.store.postgres.names import Names
 from oakum.store.postgres.ring import Ringer
 from oakum.store.sqlite import fork
 
 _IDS_AT_ONCE: Final = 1000
+_ALL_TOPICS: Final[tuple[Topic, ...]] = ("work", "results", "room")
 
 T = TypeVar("T")
 
@@ -63,9 +80,10 @@ class PostgresStore:
 
     def _insert(self, tickets: Sequence[Ticket]) -> Sequence[Sequence[Mark]]:
         numbers = self._names.make(name for ticket in tickets for name in names_of(ticket.jobs))
-        if len(tickets) == 1 and all(map(is_plain, tickets[0].jobs)):
-            self._once(lambda db: write_jobs(db, numbers, tickets[0].jobs, tickets[0].now.wall_ms))
-            return [[]]
+        jobs = [job for ticket in tickets for job in ticket.jobs]
+        # Of several callers, the clock of the first is as good as any other.
+        if self._once(lambda db: write_plain(db, numbers, jobs, tickets[0].now.wall_ms)):
+            return [[] for _ in tickets]
         return self._write(lambda db: [write_jobs(db, numbers, each.jobs, each.now.wall_ms) for each in tickets])
 
     def claim(self, want: Want, now: Instant) -> Sequence[Claimed]:
@@ -99,11 +117,9 @@ class PostgresStore:
                 write_jobs(db, numbers, following, now.wall_ms)
             return late, queues
 
-        if all(map(settle.is_plain, settlements)):
-            late, queues = self._once(lambda db: settle.settle(db, settlements, holder, now.wall_ms))
-        else:
-            late, queues = self._write(work)
+        late, queues = self._write(work)
         self._ringer.ring("results")
+        self._ringer.ring("room")
         if follow or any(each.ended_ms is None for each in settlements):
             self._ringer.wake((*queues, *numbers.values()))
         return late
@@ -112,8 +128,8 @@ class PostgresStore:
         states: dict[bytes, State] = {}
         for first in range(0, len(ids), _IDS_AT_ONCE):
             states |= self._write(partial(settle.cancel, ids=ids[first : first + _IDS_AT_ONCE], now_ms=now.wall_ms))
-        self._ringer.ring("work")
-        self._ringer.ring("results")
+        for topic in _ALL_TOPICS:
+            self._ringer.ring(topic)
         return states
 
     def retry(self, ids: Mapping[bytes, bytes], now: Instant) -> Mapping[bytes, bytes]:
@@ -166,6 +182,33 @@ class PostgresStore:
     def cancelled(self, holder: int) -> Sequence[int]:
         asked = "SELECT seq FROM oakum.job WHERE state = 1 AND holder = $1 AND asked ORDER BY seq"
         return [seq for (seq,) in self._connection.once(lambda db: db.all(asked, (holder,)))]
+
+    def forget(self, ids: Sequence[bytes], now: Instant) -> int:
+        text = "UPDATE oakum.job SET keep_until = $2 WHERE id = ANY($1::uuid[]) AND state > 3 AND keep_until > $2"
+        return self._connection.once(lambda db: db.run(text, ([each.hex() for each in ids], now.wall_ms)))
+
+    # -- bounds and limits ---------------------------------------------------------------------------------------------
+
+    def declare(self, kind: RuleKind, rules: Mapping[str, Rules]) -> None:
+        if self._connection.write(lambda db: bounds.declare(db, kind, rules)):
+            self._ruled(kind, list(rules))
+
+    def override(self, kind: RuleKind, name: str, rules: Rules | None) -> None:
+        self._connection.write(lambda db: bounds.override(db, kind, name, rules))
+        self._ruled(kind, [name])
+
+    def rules(self, kind: RuleKind) -> Mapping[str, Ruled]:
+        known = self._connection.once(lambda db: bounds.read(db, kind))
+        return {name: each for name, each in known.items() if each != Ruled()}
+
+    def _ruled(self, kind: RuleKind, names: Sequence[str]) -> None:
+        """After a change there may be more places for keys, and more room."""
+        if kind == "queue":
+            numbers = self._names.make(names)
+            held = "SELECT DISTINCT queue, key FROM oakum.job WHERE state = 3 AND queue = ANY($1::bigint[])"
+            self._write(lambda db: keys.pass_on(db, db.all(held, (list(numbers.values()),)), None))
+        self._ringer.ring("work")
+        self._ringer.ring("room")
 
     # -- schedules -----------------------------------------------------------------------------------------------------
 
@@ -234,6 +277,21 @@ class PostgresStore:
 
     def counts(self) -> Sequence[Count]:
         return self._connection.once(lambda db: tally.counts(db, self._names))
+
+    def memo(self, name: str) -> bytes | None:
+        row = self._connection.once(lambda db: db.one("SELECT value FROM oakum.memo WHERE name = $1", (name,)))
+        return None if row is None else bytes(row[0])
+
+    def keep_memo(self, name: str, value: bytes) -> None:
+        text = "INSERT INTO oakum.memo VALUES($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+        self._connection.once(lambda db: db.run(text, (name, value)))
+
+    def flows(self) -> Sequence[Flow]:
+        return self._connection.once(lambda db: tally.flows(db, self._names))
+
+    def space(self) -> Space:
+        text = "SELECT sum(pg_total_relation_size(oid))::bigint FROM pg_class WHERE relnamespace = $1::regnamespace AND relkind = 'r'"
+        return Space(self._connection.once(lambda db: db.one(text, (self._connection.address.schema,)))[0])
 
     # -- the store itself ----------------------------------------------------------------------------------------------
 
