@@ -42,6 +42,8 @@ PACKET_BYTES: Final = 32 * 1024  # of arguments that a child is given ahead: the
 LOOK_AHEAD: Final = 32  # jobs in the pool that may pass one that does not fit
 BACKOFF_S: Final = 0.5
 IDLE_S: Final = 1.0
+MANY: Final = 16  # jobs in a claim after which the next one comes at once
+AGAIN_S: Final = 0.002  # after a smaller one
 
 Echo = Callable[[Claimed, bytes], None]
 
@@ -256,11 +258,12 @@ class Supervisor:
             if not self.pool:
                 self._pool_since = monotonic
             self.pool.extend(claimed)
+            self._next_claim = monotonic + AGAIN_S
         else:
             self._next_claim = monotonic + (
                 IDLE_S if due is None else min(IDLE_S, max(0.001, (due - now.wall_ms) / 1000))
             )
-        self._rung = bool(claimed)  # where some were, there may be more
+        self._rung = len(claimed) >= MANY  # there will be more; of a few the children are to begin first
 
     def _has_room(self) -> bool:
         """Whether a claim is worth it: a large one a little later costs half of what two small ones do."""
