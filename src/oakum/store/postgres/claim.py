@@ -24,9 +24,9 @@ WHERE state = 0 AND queue = want.queue AND task = want.task AND (expires_at IS N
 ORDER BY rank, run_at, seq LIMIT want.most
 """
 _HEAD: Final = f"""
-SELECT want.line, want.task
+SELECT want.line, want.task, first.id, first.key
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) AS want(line, queue, task, most),
-    LATERAL ({_FIRST.format(columns="rank, run_at, seq", now="$5::bigint")}) AS first
+    LATERAL ({_FIRST.format(columns="rank, run_at, seq, id::text, key", now="$5::bigint")}) AS first
 WHERE want.queue NOT IN (SELECT queue FROM oakum.paused)
 ORDER BY want.line, first.rank, first.run_at, first.seq
 """
@@ -102,12 +102,12 @@ def wishes(want: Want, numbers: Mapping[str, int]) -> list[Wish]:
 def choose(db: Db, asked: list[Wish], want: Want, numbers: Mapping[str, int], now_ms: int) -> list[Wish]:
     """How many of each to take, so that they are the first of all in order, within the room and the limit."""
     if len(asked) <= 1:
-        return asked
+        return asked  # nearly always, and then one statement takes them
     weights = {numbers[task]: weight for task, weight in want.weights.items() if task in numbers}
     room, left = want.room, want.limit
     chosen: Counter[tuple[int, int]] = Counter()
     ended: set[int] = set()
-    for line, task in db.all(_HEAD, (*_columns(asked), now_ms)):
+    for line, task, _, _ in head(db, asked, now_ms):
         if line in ended:
             continue
         if weights[task] > room or left == 0:
@@ -116,6 +116,11 @@ def choose(db: Db, asked: list[Wish], want: Want, numbers: Mapping[str, int], no
         room, left = room - weights[task], left - 1
         chosen[line, task] += 1
     return [wish._replace(most=most) for wish in asked if (most := chosen[wish.line, wish.task])]
+
+
+def head(db: Db, asked: list[Wish], now_ms: int) -> list[Any]:
+    """The first available jobs of all that is asked for, in order: line, task, id and key."""
+    return db.all(_HEAD, (*_columns(asked), now_ms)) if asked else []
 
 
 def take(db: Db, names: Names, asked: list[Wish], holder: int, now_ms: int) -> list[Claimed]:

@@ -32,6 +32,12 @@ FROM unnest($1::bigint[], $2::bigint[]) AS gone(seq, ended) WHERE mark.seq = gon
 """
 _DROP_KEYS: Final = "DELETE FROM oakum.mark WHERE seq = ANY($1::bigint[]) AND substr(key, 1, 1) = '\\x75'"  # b"u"
 
+_IDLE_KEYS: Final = """
+DELETE FROM oakum.line WHERE (queue, key) IN (
+    SELECT queue, key FROM oakum.line WHERE arrival <= $1 AND NOT EXISTS (SELECT 1 FROM oakum.job
+        WHERE job.queue = line.queue AND job.key = line.key AND state < 4) LIMIT $2 FOR UPDATE SKIP LOCKED)
+"""
+
 
 def prunable(db: Db, now_ms: int) -> int:
     """See `oakum.store.base.Store.prunable`."""
@@ -52,6 +58,7 @@ def prune(db: Db, now_ms: int, limit: int) -> int:
     db.run(f"DELETE FROM oakum.mark WHERE {stale}", (now_ms, limit))
     if tally.log_bytes(db) > LOGS_KEPT_BYTES:
         drop_logs(db, "WHERE (seq, token) IN (SELECT seq, token FROM oakum.log ORDER BY seq, token LIMIT $1)", (limit,))
+    db.run(_IDLE_KEYS, (now_ms, limit))
     rows = db.all(_PRUNE, (now_ms, limit))
     if not rows:
         return 0

@@ -25,7 +25,7 @@ def read(db: Db, kind: RuleKind, names: Iterable[str] | None = None, *, lock: st
     values: tuple[Any, ...] = (kind,)
     if names is not None:
         text, values = f"{text} AND name = ANY($2::text[])", (kind, sorted(set(names)))
-    return {name: _ruled(*row) for name, *row in db.all(f"{text} ORDER BY name {lock}", values)}
+    return {name: decode(*row) for name, *row in db.all(f"{text} ORDER BY name {lock}", values)}
 
 
 def declare(db: Db, kind: RuleKind, rules: Mapping[str, Rules]) -> bool:
@@ -51,7 +51,8 @@ def _write(db: Db, kind: RuleKind, name: str, ruled: Ruled) -> None:
     db.run(_WRITE, (kind, name, _encode(ruled.declared), said, bounded, limited))
 
 
-def _ruled(declared: bytes | None, said: bytes | None) -> Ruled:
+def decode(declared: bytes | None, said: bytes | None) -> Ruled:
+    """The rules in a row's two columns."""
     return Ruled(
         NO_RULES if declared is None else _decode(declared),
         None if said is None else _decode(said),

@@ -49,6 +49,7 @@ CREATE INDEX job_due ON oakum.job(run_at) WHERE state = 2;
 CREATE INDEX job_ended ON oakum.job(keep_until) WHERE state > 3;
 CREATE INDEX job_expiry ON oakum.job(expires_at) WHERE expires_at IS NOT NULL AND state IN (0, 2, 3);
 CREATE INDEX job_held ON oakum.job(queue, key, rank, run_at, seq) WHERE state = 3;
+CREATE INDEX job_key ON oakum.job(queue, key) WHERE key IS NOT NULL AND state < 4;
 CREATE INDEX job_placed ON oakum.job(queue, key) WHERE placed;
 CREATE TABLE oakum.line(queue integer, key text COLLATE "C", arrival double precision NOT NULL DEFAULT 0,
     PRIMARY KEY(queue, key));       -- a key in use: its lock, and the theoretical arrival time of its rate

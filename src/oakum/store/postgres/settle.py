@@ -78,11 +78,6 @@ def _row(each: Settlement) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def is_plain(each: Settlement) -> bool:
-    """Whether the one statement is enough for it."""
-    return not (each.follow or each.story or each.log or each.token > STARTS_KEPT)
-
-
 def keep_stories(db: Db, settlements: Sequence[Settlement], now_ms: int) -> None:
     """Writes what is kept of starts beside the last one's record."""
     stories = [(each.ref, each.token, each.record) for each in settlements if each.story]

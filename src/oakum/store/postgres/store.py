@@ -26,7 +26,7 @@ from oakum.store.base import (
     Want,
 )
 from oakum.store.group import GroupCommit, Ticket
-from oakum.store.postgres import claim, holders, keys, known, prune, read, schedules, settle, tally
+from oakum.store.postgres import claim, holders, keys, known, limits, prune, read, schedules, settle, tally
 from oakum.store.postgres import rules as bounds
 from oakum.store.postgres.address import read_address
 from oakum.store.postgres.bell import BellTower
@@ -93,6 +93,8 @@ class PostgresStore:
         asked = claim.wishes(want, numbers)
 
         def take(db: Db) -> list[Claimed]:
+            if limits.concern(db, want):
+                return self._connection.write(lambda db: limits.take(db, self._names, want, numbers, now.wall_ms))
             chosen = claim.choose(db, asked, want, numbers, now.wall_ms)
             return claim.take(db, self._names, chosen, want.holder, now.wall_ms)
 
@@ -149,7 +151,8 @@ class PostgresStore:
         return changed
 
     def next_due(self) -> int | None:
-        return self._connection.once(claim.next_due)
+        found = self._connection.once(lambda db: (claim.next_due(db), limits.next_open(db)))
+        return min((at for at in found if at is not None), default=None)
 
     def prune(self, now: Instant, limit: int = 1000) -> int:
         if not self._connection.once(lambda db: prune.is_due(db, now.wall_ms)):
