@@ -178,10 +178,7 @@ class RedisStore:
     # -- bounds and limits ---------------------------------------------------------------------------------------------
 
     def declare(self, kind: RuleKind, rules: Mapping[str, Rules]) -> None:
-        if rules:
-            self._call(
-                "declare", kind, [(name, _packed(each if each != NO_RULES else None)) for name, each in rules.items()]
-            )
+        self._rule("declared", kind, {name: each if each != NO_RULES else None for name, each in rules.items()})
 
     def override(self, kind: RuleKind, name: str, rules: Rules | None) -> None:
         self._rule("override", kind, {name: rules})
