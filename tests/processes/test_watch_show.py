@@ -55,7 +55,7 @@ def test_fail_on_sets_the_exit_status(archive):
         (["show", "--top", "0"], 2, "--top: 0 is less than one line"),
         (["show", "--output", "/nowhere/at/all"], 3, "--output: /nowhere/at/all: No such file"),
         (["show", "--since", "1970-01-02", "--until", "1970-01-03"], 3, "nothing was recorded between"),
-        (["notify"], 2, "oakum watch notify: whom?"),
+        (["notify"], 2, "oakum: watch notify: whom?"),
         (["notify", "root"], 2, "--notify: 'root'"),
         (["notify", "cmd:false", "--quiet", "late"], 2, "--quiet: 'late' is no time of the day"),
     ],

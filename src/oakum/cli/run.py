@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--memory", metavar="SIZE", help="kill it when it and all that it started use this much together")
     add("--rlimit", action="store_true", help="limit each process from inside too: an allocation past --memory fails")
     add("--lock", metavar="NAME", help="never two runs with the same NAME at once")
-    add("--on-busy", choices=("skip", "wait", "kill-old"), default="skip", help="when one runs already (%(default)s)")
+    add("--on-busy", choices=("skip", "wait", "kill-old"), help="when one runs already with this lock (skip)")
     add("--nice", metavar="N", type=int, default=0, help="lower its priority: 1 to 19")
     add("--output", metavar="SIZE|pass", default="64KiB", help="keep this much of the end of its output and show it "
         "where it fails; 'pass' lets all output through as it comes (%(default)s)")  # fmt: skip
@@ -50,9 +50,11 @@ def run(args: argparse.Namespace) -> int:
 
         return run_cron.show(args)
     if not args.command_words:
-        raise UsageError("oakum run: no command; write it after --, like: oakum run --timeout 60s -- backup.sh /srv")
+        raise UsageError("run: no command; write it after --, like: oakum run --timeout 60s -- backup.sh /srv")
     if not 0 <= args.nice <= 19:
         raise UsageError(f"--nice: {args.nice} is not from 0 to 19")
+    if args.on_busy is not None and args.lock is None:
+        raise UsageError(f"--on-busy {args.on_busy}: busy with what? Name it with --lock NAME")
     try:
         return _run(args)
     except CannotRun as error:
@@ -71,12 +73,14 @@ def _run(args: argparse.Namespace) -> int:
 
     limits = Limits(
         timeout=None if args.timeout is None else parse_duration(args.timeout, name="--timeout"),
-        memory=None if args.memory is None else parse_size(args.memory, name="--memory"),
+        memory=_memory(args.memory),
         grace=parse_duration(args.grace, name="--grace", zero=True),
         rlimit=args.rlimit,
         nice=args.nice,
     )
-    guard = Guard(args.command_words, limits, args.lock, OnBusy(args.on_busy), args.archive or default_archive())
+    guard = Guard(
+        args.command_words, limits, args.lock, OnBusy(args.on_busy or OnBusy.SKIP), args.archive or default_archive()
+    )
     output = None if args.output == "pass" else Tail(parse_size(args.output, name="--output"))
     outcome, unrecorded, orphans = guarded_run(guard, SystemClock(), output)
     if orphans:
@@ -91,3 +95,13 @@ def _run(args: argparse.Namespace) -> int:
     if unrecorded is not None:
         print(f"oakum run: this run could not be recorded: {unrecorded}", file=sys.stderr)
     return outcome.exit_status
+
+
+def _memory(text: str | None) -> int | None:
+    from oakum.errors import UsageError
+    from oakum.units import MIB, parse_size
+
+    size = None if text is None else parse_size(text, name="--memory")
+    if size is not None and size < MIB:
+        raise UsageError(f"--memory {text}: less than any program needs; write it like 200MiB")
+    return size

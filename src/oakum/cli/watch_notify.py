@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     from oakum.watch.when import parse_when
 
     if not args.targets and args.mute is None:
-        raise UsageError("oakum watch notify: whom? Name a target, like mailto:root@localhost, or --mute TIME")
+        raise UsageError("watch notify: whom? Name a target, like mailto:root@localhost, or --mute TIME")
     targets = [check_target(target) for target in args.targets]
     quiet = parse_quiet(args.quiet) if args.quiet is not None else None
     directory = args.archive or default_archive()

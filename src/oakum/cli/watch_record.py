@@ -102,7 +102,7 @@ def _print_unit(args: argparse.Namespace) -> int:
         for value in values:
             command += [] if value is None else [option, value]
     print(unit_text(command, args.archive), end="")
-    print("\n".join(("To install it:", *install_steps())), file=sys.stderr)
+    print("\n".join(("To install it, as root:", *install_steps(command, args.archive))), file=sys.stderr)
     return 0
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import math
 import os
 from typing import Final, Self
 
@@ -84,7 +85,7 @@ class Archive:
         if self.block is None:
             return
         self.newest_s = self.block.times_ms[-1] / 1000
-        if self.newest_s - self._flushed_s >= self._flush_s:
+        if self._flush_due(self.newest_s - self.block.times_ms[0] / 1000):
             self.flush()
 
     def flush(self) -> None:
@@ -130,6 +131,11 @@ class Archive:
                 self._retire(each)
 
     # Files
+
+    def _flush_due(self, recorded_s: float) -> bool:
+        """Each `flush_s`, and in a block's first minutes when it became twice as long: who begins sees something."""
+        since_s = self.newest_s - self._flushed_s
+        return self._flush_s < math.inf and since_s >= min(self._flush_s, recorded_s / 2)
 
     def _append(self, block: OpenBlock) -> None:
         begun = stamp(block.times_ms[0] / 1000)

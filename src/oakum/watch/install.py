@@ -43,11 +43,13 @@ def unit_text(command: Sequence[str], archive: str | None = None) -> str:
     return _UNIT.format(command=shlex.join(command).replace("%", "%%"), place=place)
 
 
-def install_steps() -> list[str]:
-    """What to do with the unit, one command a line."""
+def install_steps(command: Sequence[str], archive: str | None = None) -> list[str]:
+    """What to do to install the unit that runs `command`, one command a line, as root."""
+    make = [] if archive is None else [f"mkdir -p -m 0700 {shlex.quote(archive)}"]
     return [
-        f"oakum watch --install > {UNIT_PATH}   # as root, with the same options",
+        f"{shlex.join([*command, '--install'])} > {UNIT_PATH}",
+        *make,
         "systemctl daemon-reload",
         "systemctl enable --now oakum-watch",
-        "oakum watch show                       # a day later",
+        f"oakum watch show{'' if archive is None else f' --archive {shlex.quote(archive)}'}    # a day later",
     ]

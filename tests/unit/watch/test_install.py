@@ -32,4 +32,6 @@ def test_an_archive_elsewhere_may_be_written_to():
 
 
 def test_the_steps_name_the_unit():
-    assert UNIT_PATH in install_steps()[0]
+    command = ["/usr/bin/oakum", "watch", "--notify", "cmd:log it"]
+    assert install_steps(command)[0] == f"/usr/bin/oakum watch --notify 'cmd:log it' --install > {UNIT_PATH}"
+    assert install_steps(command, "/srv/oakum")[1] == "mkdir -p -m 0700 /srv/oakum"

@@ -11,6 +11,7 @@ from typing import Final
 
 from oakum.units import format_duration, format_size
 
+_SEEN_WELL: Final = 0.05  # seconds: of what is over sooner the memory was hardly looked at
 EXIT_TIMED_OUT: Final = 124
 EXIT_OVER_MEMORY: Final = 137  # 128 + SIGKILL, as after the kernel's own out-of-memory kill
 EXIT_CANNOT_RUN: Final = 125
@@ -119,7 +120,8 @@ def _signal_name(status: int) -> str:
 
 def _numbers(outcome: Outcome) -> list[str]:
     words = [f"after {format_duration(outcome.seconds)}", f"CPU {format_duration(outcome.cpu_seconds)}"]
-    words.append(f"peak memory {format_size(outcome.peak_bytes)}")
+    if outcome.seconds >= _SEEN_WELL:
+        words.append(f"peak memory {format_size(outcome.peak_bytes)}")
     if outcome.rings:
         words.append(f"memory held by {' and '.join(outcome.rings)}")
     if outcome.left_behind:

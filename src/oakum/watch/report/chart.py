@@ -16,7 +16,7 @@ _LEFT: Final = 74  # room for the scale's words
 _TOP: Final = 14
 _BOTTOM: Final = 24
 _MOST_LINES: Final = 5
-_HOURS: Final = (1, 2, 3, 6, 12, 24, 48, 96, 168, 336, 720, 1440)
+_HOURS: Final = (1 / 60, 1 / 12, 1 / 4, 1, 2, 3, 6, 12, 24, 48, 96, 168, 336, 720, 1440)
 _MOST_HOUR_MARKS: Final = 9
 
 
@@ -99,7 +99,8 @@ class _Chart:
             yield f'<line class="grid" x1="{_LEFT}" x2="{self._width}" y1="{y:.1f}" y2="{y:.1f}"/>'
             yield f'<text class="scale" x="{_LEFT - 8}" y="{y + 4:.1f}">{escape(self._label(figure))}</text>'
         hours = (self._frame.end_s - self._frame.begin_s) / 3600
-        every = next((each for each in _HOURS if hours / each <= _MOST_HOUR_MARKS), _HOURS[-1]) * 3600
+        every = next((each for each in _HOURS if hours / each <= _MOST_HOUR_MARKS), _HOURS[-1])
+        every = round(every * 3600)
         mark = -(-self._frame.begin_s // every) * every
         while mark <= self._frame.end_s:
             day, _, time = moment(mark).partition(" ")

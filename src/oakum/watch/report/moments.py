@@ -12,4 +12,6 @@ def moment(seconds: float) -> str:
 
 def stretch(hours: float) -> str:
     """`"48 h"`, `"12 days"`: the length of a record."""
+    if hours < 2:
+        return f"{hours * 60:.0f} min"
     return f"{hours:.0f} h" if hours < 96 else f"{hours / 24:.0f} days"

@@ -67,7 +67,7 @@ class Report:
 def summarise(history: History, findings: Sequence[Finding], runs: Sequence[Run]) -> Report:
     """The report of a history that has at least one tick."""
     columns = _Columns(history)
-    families = sorted(columns.families(), key=lambda family: (-family.gained_bytes, family.name))
+    families = sorted(columns.families(), key=lambda family: (-family.gained_bytes, -family.now_bytes, family.name))
     total = history.host.last("mem_total")
     gaps = history.gaps()
     return Report(

@@ -15,7 +15,7 @@ from oakum.watch.report.moments import moment, stretch
 from oakum.watch.report.summary import Report
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
-_SPARK_WIDTH: Final = 36
+_SPARK_WIDTH: Final = 24
 _COLOURS: Final = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 
 
@@ -84,7 +84,7 @@ def _print_findings(findings: Sequence[Finding], console: Console) -> None:
 
 
 def _families(report: Report, most: int) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=True)  # or the figures give way to long names
     table.add_column("FAMILY OF COMMANDS", no_wrap=True, overflow="ellipsis", ratio=1)
     for name in ("ALIVE", "NOW", "GAINED", "AN HOUR"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -102,7 +102,7 @@ def _families(report: Report, most: int) -> Table:
 
 
 def _runs(report: Report) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
     table.add_column("RUN BY oakum run", no_wrap=True, overflow="ellipsis", ratio=1)
     for name in (
         "RUNS",

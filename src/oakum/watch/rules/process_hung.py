@@ -7,7 +7,7 @@ What it says
 How it judges
     Only commands that are meant to end: those that cron started (not with the host itself), and those of which at least
     five others were seen to end. It is hung if it is more than an hour old and twenty times as old as the others got,
-    and took no processor time for most of its life. A log without processor times has only ages and sizes: there six
+    and took no processor time for most of its life, half an hour of it at least being on record. A log without processor times has only ages and sizes: there six
     hours of an unchanged size are asked for, or another run of the same command beside it.
 
 What to do
@@ -43,6 +43,7 @@ _LEAST_AGE_UNSEEN_S: Final = 6 * 3600.0  # where processor time was not recorded
 _OLDER_THAN_USUAL: Final = 20
 _ENDED_ENOUGH: Final = 5
 _MOST_OF_ITS_LIFE: Final = 0.8
+_LEAST_STILL_S: Final = 1800.0  # seen: a record of minutes shows most programs doing nothing
 
 
 def find(case: Case) -> Iterator[Finding]:
@@ -79,9 +80,7 @@ def _usual_age(case: Case, group: Group) -> float | None:
 def _does_nothing(case: Case, process: ProcessSeries, suspects: int) -> bool:
     age = case.age(process)
     still = still_for(case.history, process)
-    if still < _MOST_OF_ITS_LIFE * min(
-        age, case.history.times[process.ticks[-1]] - case.history.times[process.ticks[0]]
-    ):
+    if still < max(_LEAST_STILL_S, _MOST_OF_ITS_LIFE * min(age, case.watched(process))):
         return False
     return process.last("cpu_ms") is not None or age >= _LEAST_AGE_UNSEEN_S or suspects > 1
 

@@ -136,6 +136,15 @@ def test_text_has_findings_families_and_the_time():
     assert EVIL in text
 
 
+def test_figures_do_not_give_way_to_long_names():
+    days = Days()
+    days.process("python -m thing " + "--option value " * 20, lambda age: 60 * MB + 4 * MB * age, start=-1)
+    console = Console(file=io.StringIO(), width=100, highlight=False)
+    print_report(report_of(days), console, 5)
+    [line] = [line for line in console.file.getvalue().splitlines() if line.startswith("python -m thing --option")]
+    assert re.search(r"…  +1  +2\d\d MiB  +\+1\d\d MiB  +\+3\.\d+ MiB  ▂", line)
+
+
 def test_the_text_lists_as_many_families_as_it_is_told_to():
     assert "and 2 more families; --top shows more" in text_of(report_of(busy_days()), most=2)
 
@@ -299,6 +308,15 @@ def test_layers_stand_on_one_another():
     assert {y for _, y in lower} == {147.3}
     assert {y for _, y in upper} == {14.0}
     assert [x for x, _ in lower] == [124.0, 224.0, 324.0, 424.0]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "marks"), [(300, ["00:01", "00:02", "00:03", "00:04"]), (1800, ["00:05", "00:10"])]
+)
+def test_a_short_record_has_its_minutes_marked(seconds, marks):
+    short = Frame(0.0, float(seconds), [0.0, seconds / 2], [], [])
+    svg = stacked(short, [Layer("a", "x", [1, 1])], width=474, height=238)
+    assert re.findall(r'<text class="time[^>]*>([^<]*)', svg)[: len(marks)] == marks
 
 
 def test_what_is_not_known_is_a_hole_and_no_zero():

@@ -271,6 +271,13 @@ def test_what_works_or_may_idle_does_not_hang(live):
     assert found(process_hung, days) == []
 
 
+@pytest.mark.parametrize(("minutes", "hung"), [(25, 0), (40, 1)])
+def test_a_record_of_minutes_does_not_tell_who_hangs(minutes, hung):
+    days = Days(minutes / 60, every=60)
+    days.process("python poll.py", start=-3, ppid=CRON_PID, cpu_ms=400)
+    assert len(found(process_hung, days)) == hung
+
+
 def test_without_processor_times_an_unchanged_size_for_six_hours_tells():
     days = Days()
     days.process("python poll.py", start=20, ppid=CRON_PID)
