@@ -142,7 +142,7 @@ def test_figures_do_not_give_way_to_long_names():
     console = Console(file=io.StringIO(), width=100, highlight=False)
     print_report(report_of(days), console, 5)
     [line] = [line for line in console.file.getvalue().splitlines() if line.startswith("python -m thing --option")]
-    assert re.search(r"…  +1  +2\d\d MiB  +\+1\d\d MiB  +\+3\.\d+ MiB  ▂", line)
+    assert re.search(r"…  +1  +2\d\d MiB  +\+1\d\d MiB  +\+3\.\d+ MiB  ▃", line)
 
 
 def test_the_text_lists_as_many_families_as_it_is_told_to():
