@@ -79,7 +79,7 @@ class Worker:
         self._room = settings.memory if settings.memory is not None else int(memory.read().limit * SHARE_OF_LIMIT)
         self._templates = Templates(settings.target, planted, say)
         self._told: list[int] = []
-        self._said = ""
+        self._said: set[str] = set()  # what is amiss and was told
         self._groups: cgroup.Parent | None = None
         self._poller = Poller()
         self._crew: Crew
@@ -174,10 +174,10 @@ class Worker:
         if self._house.lost_lease:
             self._house.lost_lease = 0
             self._say("oakum worker: the lease was lost (was this process stopped for a while?); began anew")
-        if self._crew.trouble != self._said:
-            self._said = self._crew.trouble
-            if self._said:
-                self._say(f"oakum worker: {self._said}")
+        trouble = {note for note in (self._crew.trouble, *self._scheduler.notes()) if note}
+        for note in sorted(trouble - self._said):
+            self._say(f"oakum worker: {note}")
+        self._said = trouble
         if self._settings.reload and self._templates.changed():
             self._renew_template()
         notify("WATCHDOG=1")
