@@ -286,6 +286,34 @@ def test_a_template_that_is_killed_is_replaced_and_its_children_live_on(workshop
     assert shop.tasks.add.enqueue(1, 2).wait(WAIT) == 3
 
 
+def test_a_template_that_is_killed_while_it_loads_is_tried_again_but_not_for_ever(workshop) -> None:
+    shop = workshop("""
+if "pytest" not in sys.modules:
+    mark(f"loading {os.getpid()}")
+    while not os.path.exists(os.path.join(HERE, "load")):
+        time.sleep(0.01)
+""")
+    killed: list[str] = []
+
+    def kill_one() -> None:
+        last = shop.until(lambda: [mark for mark in shop.marks() if mark not in killed])[-1]
+        os.kill(int(last.split()[1]), signal.SIGKILL)
+        killed.append(last)
+
+    worker = shop.worker()
+    kill_one()
+    shop.until(lambda: "once more" in shop.said())
+    (shop.path / "load").touch()
+    assert shop.tasks.add.enqueue(1, 2).wait(WAIT) == 3
+    (shop.path / "load").unlink()
+    killed += shop.marks()
+    worker = shop.worker()
+    for _ in range(3):
+        kill_one()
+    assert worker.wait(WAIT) == 3
+    assert "shop:app cannot be imported: the process that does it dies each time" in shop.said().splitlines()[-1]
+
+
 def test_a_crash_beside_other_jobs_costs_them_nothing(workshop) -> None:
     shop = workshop("""
 @app.task(crashes=1)

@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from oakum.errors import CannotRun
@@ -31,7 +31,10 @@ class Templates:
         self.coming: Nursery | None = None
 
     def await_first(self, told: Callable[[], bool]) -> bool:
-        """Blocks until the application loads, saying once why it does not; false when `told` to stop meanwhile."""
+        """Blocks until the application loads, saying once why it does not; false when `told` to stop meanwhile.
+
+        Raises CannotRun when the process that imports it dies each time, and so cannot say which change to wait for.
+        """
         while not told():
             nursery, self._first = self._first or Nursery.start(self._target), None
             answer = nursery.hear()
@@ -39,11 +42,14 @@ class Templates:
                 self._take(nursery, answer)
                 return True
             nursery.close()
-            self._say(f"oakum worker: {self._why_not(answer)}\nwaiting for a change ...")
-            files = answer.files if isinstance(answer, wire.Broken) else ()
-            stamps = _stamps(files)
-            while not told() and _stamps(files) == stamps:
-                signal.sigtimedwait([], LOOK_EVERY_S)
+            if isinstance(answer, wire.Broken):
+                self._say(f"oakum worker: {self._why_not(answer)}\nwaiting for a change ...")
+                _await_change(answer.files, told)
+                continue
+            self._deaths += 1
+            if self._deaths >= MOST_DEATHS:
+                raise CannotRun(f"app: {self._target} cannot be imported: the process that does it dies each time")
+            self._say(f"oakum worker: {self._why_not(answer)}; once more")
         return False
 
     def changed(self) -> bool:
@@ -114,6 +120,12 @@ class Templates:
         if isinstance(answer, wire.Broken):
             return f"{answer.reason}\n{answer.traceback.rstrip()}"
         return "the process that imports the application died"
+
+
+def _await_change(files: Sequence[str], told: Callable[[], bool]) -> None:
+    stamps = _stamps(files)
+    while not told() and _stamps(files) == stamps:
+        signal.sigtimedwait([], LOOK_EVERY_S)
 
 
 def _stamps(files: Iterable[str]) -> dict[str, float]:
