@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from oakum.clock import Clock
 from oakum.errors import EnqueueUnknown, NotEnqueued, StoreError, UsageError, WaitInsideJob, WaitTimeout
@@ -13,7 +13,7 @@ from oakum.model.ids import id_text
 from oakum.model.job import NewJob, State
 from oakum.model.progress import Progress, decode_progress
 from oakum.run.context import inside
-from oakum.store.base import Instant, Mark, Store, chunks
+from oakum.store.base import Instant, Mark, Store, TransactionalStore, chunks
 from oakum.store.ids import IdSource
 from oakum.store.open import open_store
 from oakum.units import Duration, parse_duration
@@ -71,6 +71,14 @@ class Desk:
     def insert_one(self, job: NewJob) -> bytes:
         """Stores one job; answers its id, or that of the job that holds its key already."""
         marks = self.insert([job])
+        return marks[0].id if marks else job.id
+
+    def insert_within(self, connection: object, job: NewJob) -> bytes:
+        """`insert_one`, within a transaction of the caller's; see `oakum.store.base.TransactionalStore`."""
+        store = self.store
+        if not hasattr(store, "insert_within"):
+            raise UsageError("using(connection=...): this store has no transactions to share; PostgreSQL has")
+        marks = cast(TransactionalStore, store).insert_within(connection, [job], self.now())
         return marks[0].id if marks else job.id
 
     async def ainsert_one(self, job: NewJob) -> bytes:

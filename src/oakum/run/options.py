@@ -84,6 +84,7 @@ class CallOptions(TypedDict, total=False):
     idempotency_key: str
     tags: Sequence[str]
     on_success: bool
+    connection: object
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,7 @@ class Call:
     tags: tuple[str, ...] = ()
     overrides: Overrides | None = None
     on_success: bool = False
+    connection: object | None = None
 
 
 def read_task(function: Callable[..., Any], default_name: str, options: TaskOptions) -> Declared:
@@ -167,6 +169,7 @@ def read_call(options: CallOptions) -> Call:
         tags=_tags(options.get("tags", ())),
         overrides=None if overrides == Overrides() else overrides,
         on_success=options.get("on_success", False),
+        connection=options.get("connection"),
     )
 
 

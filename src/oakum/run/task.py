@@ -73,7 +73,9 @@ class Task(Generic[P, R, C]):
         `Oakum.task`; a timeout of 0 is none. `unique`: "args" or "task"; while such a job waits or runs, another is
         not stored and the handle is that job's. `idempotency_key`: the same, by a key of yours, until a day after the
         job's end. `tags`: up to 16 names. `on_success`, inside a job only: stored in the same commit in which that job
-        completes, or never. Raises UsageError for what makes no sense.
+        completes, or never. `connection`, a connection of yours to the store's own database (psycopg, SQLAlchemy or
+        Django): stored in your transaction, so that it is there if and only if you commit. Raises UsageError for what
+        makes no sense.
         """
         return Using(self, read_call(options))
 
@@ -107,6 +109,8 @@ class Task(Generic[P, R, C]):
         if call.on_success:
             self._desk.on_success(job)
             return self._handle(job.id)
+        if call.connection is not None:
+            return self._handle(self._desk.insert_within(call.connection, job))
         return self._handle(self._desk.insert_one(job))
 
     async def aenqueue_as(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Job[R]:
@@ -115,6 +119,8 @@ class Task(Generic[P, R, C]):
         if call.on_success:
             self._desk.on_success(job)
             return self._handle(job.id)
+        if call.connection is not None:
+            raise UsageError("using: a connection of yours is used in your own thread; call enqueue, not aenqueue")
         return self._handle(await self._desk.ainsert_one(job))
 
     def retry_rule(self, error: BaseException) -> int:
@@ -148,6 +154,8 @@ class Using(Generic[P, R]):
         """See `Task.job`."""
         if self._call.on_success:
             raise UsageError("using: on_success goes with enqueue, inside a job; enqueue_many commits at once")
+        if self._call.connection is not None:
+            raise UsageError("using: a connection of yours goes with enqueue; enqueue_many commits on the store's own")
         return self._task.make(self._call, args, kwargs)
 
 

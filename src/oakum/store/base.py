@@ -330,6 +330,18 @@ class Store(Protocol):
         """Lets go of files and connections, and ends its bells. Closing twice is harmless; the next use opens them again."""
 
 
+class TransactionalStore(Protocol):
+    """A store that can put jobs in within a transaction of the caller's own database connection."""
+
+    def insert_within(self, connection: object, jobs: Sequence[NewJob], now: Instant) -> Sequence[Mark]:
+        """As `Store.insert`, on the caller's connection: the jobs are there if and only if he commits.
+
+        Nobody is made to wait for a bound as long as that transaction lasts: a full queue refuses at once. Workers are
+        woken by the commit where the store can, else they find the jobs when they look next. Raises UsageError for a
+        connection that is none of this store's, or has no transaction; QueueFull, DuplicateJob or NotEnqueued.
+        """
+
+
 def chunks(items: Iterable[NewJob], size: int, max_bytes: int) -> Iterable[list[NewJob]]:
     """`items` in lists of at most `size` and about `max_bytes` of payload, without holding more than one list."""
     batch: list[NewJob] = []

@@ -116,8 +116,8 @@ class _Books:
     def count(self, taken: list[Claimed]) -> None:
         """Writes that these have started."""
         queues: Counter[tuple[RuleKind, str]] = Counter(("queue", job.queue) for job in taken)
-        starts = queues + Counter(("task", job.task) for job in taken)
-        for place, jobs in starts.items():
+        tasks: Counter[tuple[RuleKind, str]] = Counter(("task", job.task) for job in taken)
+        for place, jobs in (queues + tasks).items():
             rate = self._rules.get(place, NO_RULES).rate
             if rate is not None:
                 arrival = after_starts(rate, self._arrivals.get(place, 0.0), self._now_ms, jobs)

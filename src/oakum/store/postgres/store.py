@@ -29,12 +29,13 @@ from oakum.store.group import GroupCommit, Ticket
 from oakum.store.postgres import claim, holders, keys, known, limits, prune, read, schedules, settle, tally
 from oakum.store.postgres import rules as bounds
 from oakum.store.postgres.address import read_address
-from oakum.store.postgres.bell import BellTower
+from oakum.store.postgres.bell import BellTower, channel
 from oakum.store.postgres.connection import Connection
 from oakum.store.postgres.db import Db
 from oakum.store.postgres.insert import names_of, write_jobs, write_plain
 from oakum.store.postgres.names import Names
-from oakum.store.postgres.ring import Ringer
+from oakum.store.postgres.ring import NOTIFY, Ringer
+from oakum.store.postgres.within import within
 from oakum.store.sqlite import fork
 
 _IDS_AT_ONCE: Final = 1000
@@ -85,6 +86,17 @@ class PostgresStore:
         if self._once(lambda db: write_plain(db, numbers, jobs, tickets[0].now.wall_ms)):
             return [[] for _ in tickets]
         return self._write(lambda db: [write_jobs(db, numbers, each.jobs, each.now.wall_ms) for each in tickets])
+
+    def insert_within(self, connection: object, jobs: Sequence[NewJob], now: Instant) -> Sequence[Mark]:
+        """See `oakum.store.base.TransactionalStore`. `connection`: psycopg 3, or SQLAlchemy or Django over it."""
+        numbers = self._names.make(names_of(jobs))
+
+        def work(db: Db) -> Sequence[Mark]:
+            marks = write_jobs(db, numbers, jobs, now.wall_ms, patient=False)
+            db.run(NOTIFY, (channel(self._connection.address.schema, "work"),))  # heard once the caller commits
+            return marks
+
+        return within(connection, self._connection.address.schema, numbers, work)
 
     def claim(self, want: Want, now: Instant) -> Sequence[Claimed]:
         if self._connection.once(lambda db: claim.is_due(db, now.wall_ms) and holders.is_valid(db, want.holder)):
