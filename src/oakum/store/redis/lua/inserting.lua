@@ -68,7 +68,9 @@ local function stand_behind(job, bonds, owner, plan, now)
   end
   if owner.fresh then
     local mate = owner.job
-    mate.flags, mate.what, mate.bonds, mate.priority = job.flags, job.what, job.bonds, job.priority
+    for _, field in ipairs({'queue', 'queue_name', 'task', 'task_name', 'flags', 'what', 'bonds', 'priority'}) do
+      mate[field] = job[field]
+    end
     mate.given_run_at, mate.later, mate.run_at = start, start > now, start > 0 and start or now
   else
     plan.replaced[#plan.replaced + 1] = {id = owner.id, by = job, run_at = start}
