@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Self
 from uuid import uuid4
 
 import psycopg
@@ -32,3 +38,56 @@ def make_empty(url: str) -> None:
         statements = [f'DELETE FROM "{schema}"."{table}"' for table in used]
         statements.append(f'ALTER TABLE "{schema}".holder ALTER number RESTART')
         connection.execute(";".join(statements))
+
+
+class PostgresServer:
+    """A server with a port and a directory of its own. Use as a context manager; it may be killed and started again."""
+
+    def __init__(self, path: Path) -> None:
+        self._data, self._log = path / "data", path / "log"
+        programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+        self._bin = programs[-1].parent if programs else Path(shutil.which("initdb") or "initdb").parent
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port: int = free.getsockname()[1]
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://oakum@127.0.0.1:{self.port}/postgres"
+
+    def __enter__(self) -> Self:
+        self._data.parent.mkdir(parents=True, exist_ok=True)
+        if os.getuid() == 0:
+            shutil.chown(self._data.parent, "nobody")
+        self._run("initdb", "--pgdata", str(self._data), "--username", "oakum", "--auth", "trust", "--encoding", "UTF8")
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop("immediate")
+
+    def start(self) -> None:
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
+        self._control("start", "--log", str(self._log), "--options", options)
+
+    def stop(self, mode: str) -> None:
+        """`fast` cuts all connections, `immediate` is a crash."""
+        self._control("stop", "--mode", mode)
+
+    def cut(self) -> int:
+        """Ends all connections but this one's; how many there were."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            ended = connection.execute(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+                " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+            ).fetchall()
+        return len(ended)
+
+    def _control(self, verb: str, *more: str) -> None:
+        self._run("pg_ctl", verb, "--wait", "--pgdata", str(self._data), *more)
+
+    def _run(self, program: str, *words: str) -> None:
+        nobody = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"] if os.getuid() == 0 else []
+        subprocess.run(
+            [*nobody, str(self._bin / program), *words], cwd="/", check=True, timeout=60, stdout=subprocess.DEVNULL
+        )

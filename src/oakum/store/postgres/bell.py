@@ -35,6 +35,7 @@ class BellTower:
         self._connection = connection
         self._lock = threading.RLock()
         self._raw: psycopg.Connection[Any] | None = None
+        self._fd = -1  # its own word: a broken connection does not answer
         self._next = 0.0
         self._bells: list[Listener] = []
 
@@ -45,7 +46,7 @@ class BellTower:
                 self._open()
             bell = Listener(self, topic)
             if self._raw is not None:
-                bell.watch(self._raw.fileno())
+                bell.watch(self._fd)
             self._bells.append(bell)
             return bell
 
@@ -71,7 +72,7 @@ class BellTower:
         with self._lock:
             if self._raw is not None:
                 for bell in self._bells:
-                    bell.unwatch(self._raw.fileno())
+                    bell.unwatch(self._fd)
                 if not child:
                     self._raw.close()
                 self._raw = None
@@ -88,10 +89,10 @@ class BellTower:
             raw = connect(address)
             for topic in EVERY_S:
                 raw.execute(psycopg.sql.SQL("LISTEN {}").format(psycopg.sql.Identifier(channel(address.schema, topic))))
-            self._raw = raw
+            self._raw, self._fd = raw, raw.fileno()
             self._next = 0.0
             for bell in self._bells:
-                bell.watch(raw.fileno())
+                bell.watch(self._fd)
                 bell.ring()
 
     def _read(self, raw: psycopg.Connection[Any]) -> None:

@@ -84,16 +84,19 @@ CREATE TABLE oakum.schema(version integer NOT NULL);
 INSERT INTO oakum.schema(version) VALUES(0);
 """
 
+# Read from the catalogue, not by to_regclass: that answers from a cache, which does not know what was made a moment ago.
+_THERE: Final = """
+SELECT coalesce(bool_or(relname = 'schema'), false), count(*) > 0
+FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE nspname = $1
+"""
 _STEPS: Final = (_V1,)  # step n makes version n + 1 of version n; forward only
 
 
 def version(db: Db, address: Address) -> int | None:
     """The version of the schema, None where there is no store. Raises StoreTooNew, and NotAStore for others' schemas."""
-    found = db.one("SELECT to_regclass('oakum.schema') IS NOT NULL, to_regnamespace($1) IS NOT NULL", (address.schema,))
-    if not found[0]:
-        if found[1] and db.one(
-            "SELECT 1 FROM pg_class WHERE relnamespace = $1::regnamespace LIMIT 1", (address.schema,)
-        ):
+    ours, used = db.one(_THERE, (address.schema,))
+    if not ours:
+        if used:
             raise NotAStore(f"{address.shown}: this schema is in use, but not by Oakum; give the store one of its own")
         return None
     number = int(db.one("SELECT version FROM oakum.schema")[0])

@@ -1,0 +1,124 @@
+"""Jobs within a caller's transaction: there if and only if he commits."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+import sqlalchemy
+from sqlalchemy.orm import Session
+
+from oakum import Oakum
+from oakum.errors import DuplicateJob, QueueFull, UsageError
+from oakum.model.bounds import Rules
+from oakum.model.job import NewJob, State, Unique
+from oakum.model.outcome import Completed
+
+
+@pytest.fixture
+def app(postgres_store_url):
+    app = Oakum(postgres_store_url)
+    yield app
+    app.close()
+
+
+@pytest.fixture
+def send(app):
+    @app.task
+    def send(to: str) -> None: ...
+
+    return send
+
+
+@pytest.fixture
+def mine(postgres_store_url):
+    with psycopg.connect(postgres_store_url.partition("?")[0]) as connection:
+        yield connection
+
+
+def test_a_job_is_there_once_the_caller_commits(bench, send, mine):
+    mine.execute("SELECT 1")
+    job = send.using(connection=mine).enqueue("a@b")
+    assert bench.counts() == {}
+    mine.commit()
+    assert bench.counts() == {State.AVAILABLE: 1}
+    assert job.state == "available"
+
+
+def test_a_job_is_not_there_when_the_caller_rolls_back(bench, send, mine):
+    send.using(connection=mine).enqueue("a@b")
+    mine.rollback()
+    assert bench.counts() == {}
+
+
+def test_autocommit_needs_a_transaction(bench, send, mine):
+    mine.autocommit = True
+    with pytest.raises(UsageError, match="no transaction has begun"):
+        send.using(connection=mine).enqueue("a@b")
+    with mine.transaction():
+        send.using(connection=mine).enqueue("a@b")
+    assert bench.counts() == {State.AVAILABLE: 1}
+
+
+def test_sqlalchemy_sessions_and_connections(bench, send, postgres_store_url):
+    address = postgres_store_url.partition("?")[0].replace("postgresql", "postgresql+psycopg")
+    engine = sqlalchemy.create_engine(address)
+    with Session(engine) as session:
+        send.using(connection=session).enqueue("a@b")
+        session.rollback()
+        send.using(connection=session).enqueue("a@b")
+        assert bench.counts() == {}
+        session.commit()
+        assert bench.counts() == {State.AVAILABLE: 1}
+    with engine.connect() as connection:
+        send.using(connection=connection).enqueue("a@b")
+        connection.commit()
+    assert bench.counts() == {State.AVAILABLE: 2}
+    engine.dispose()
+
+
+def test_a_workers_bell_rings_with_the_commit(bench, send, mine):
+    bell = bench.another().listen("work")
+    while bell.wait(0.06):
+        pass
+    send.using(connection=mine).enqueue("a@b")
+    assert not bell.wait(0)
+    mine.commit()
+    assert bell.wait(30)
+
+
+def test_a_full_queue_refuses_and_the_transaction_goes_on(bench, send, mine):
+    bench.store.declare("queue", {"default": Rules(max_jobs=1)})
+    bench.plain(1)
+    with pytest.raises(QueueFull):
+        send.using(connection=mine).enqueue("a@b")
+    mine.execute("SELECT 1")  # it is not broken
+    bench.end(worker := bench.worker(), bench.claim_one(worker), Completed())
+    send.using(connection=mine).enqueue("a@b")
+    mine.commit()
+    assert bench.counts() == {State.COMPLETED: 1, State.AVAILABLE: 1}
+
+
+def test_an_open_transaction_keeps_nobody_out_of_a_bounded_queue(bench, send, mine):
+    bench.store.declare("queue", {"default": Rules(max_jobs=5)})
+    send.using(connection=mine).enqueue("a@b")
+    bench.plain(1)
+    assert bench.counts() == {State.AVAILABLE: 1}
+
+
+def test_keys_count(bench, mine):
+    store, now = bench.store, bench.now
+    one, two = (NewJob(bench.id(), "t", b"", unique=Unique(b"k", "reject")) for _ in range(2))
+    assert store.insert_within(mine, [one], now) == []
+    mine.commit()
+    with pytest.raises(DuplicateJob):
+        store.insert_within(mine, [two], now)
+
+
+def test_what_is_no_connection_is_told(send):
+    with pytest.raises(UsageError, match=r"builtins\.str is not a connection of psycopg 3"):
+        send.using(connection="postgresql://").enqueue("a@b")
+
+
+def test_another_database_is_told(send, server):
+    with psycopg.connect(server.url) as other, pytest.raises(UsageError, match="another database than the store"):
+        send.using(connection=other).enqueue("a@b")
