@@ -15,7 +15,9 @@ from oakum.errors import CannotRun, UsageError
 def configure(parser: argparse.ArgumentParser) -> None:
     """The format, the window, the file."""
     parser.add_argument("--format", choices=("csv", "parquet", "prometheus"), default="csv", help="(default: csv)")
-    parser.add_argument("--table", default="processes", help="processes, churn, host, cgroups (default: processes)")
+    parser.add_argument(
+        "--table", default="processes", help="processes, churn, host, cgroups, crontabs (default: processes)"
+    )
     parser.add_argument(
         "--since", metavar="WHEN", help="2h (ago), or 2025-12-21T11:15; prometheus: without it the newest sample"
     )
