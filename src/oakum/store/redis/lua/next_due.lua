@@ -18,7 +18,7 @@ end
 for _, key in ipairs({'due', 'expiring'}) do
   look_at(tonumber(call('ZRANGE', P .. key, 0, 0, 'WITHSCORES')[2]))
 end
-if call('EXISTS', P .. 'arrivals') == 1 then
+if call('EXISTS', P .. 'declared:queue', P .. 'override:queue', P .. 'declared:task', P .. 'override:task') > 0 then
   for _, number in ipairs(call('HVALS', P .. 'number')) do
     for place, task in ipairs(call('SMEMBERS', P .. 'open:' .. number)) do
       if place == 1 then
