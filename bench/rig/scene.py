@@ -18,13 +18,14 @@ from oakum.model.job import State
 class Scene:
     """One store, its application here, and what its tasks counted."""
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, url: str | None = None) -> None:
         self.file = f"{directory}/work.db"
-        self.app = application(f"sqlite:///{self.file}")
+        self.url = url or f"sqlite:///{self.file}"
+        self.app = application(self.url)
         self.filled = 0
         self._tally = Tally(f"{directory}/hits")
         self.environment = os.environ | {
-            "BENCH_STORE": f"sqlite:///{self.file}",
+            "BENCH_STORE": self.url,
             "BENCH_HITS": self._tally.directory,
             "PYTHONPATH": ROOT,
             "PYTHONDONTWRITEBYTECODE": "1",
@@ -61,10 +62,10 @@ class Scene:
 
 
 @contextlib.contextmanager
-def scene(directory: str | None = None) -> Iterator[Scene]:
-    """A scene in a new directory below `directory`, which is removed afterwards."""
+def scene(directory: str | None = None, url: str | None = None) -> Iterator[Scene]:
+    """A scene in a new directory below `directory`, which is removed afterwards; its store is there, or at `url`."""
     with tempfile.TemporaryDirectory(prefix="oakum-bench-", dir=directory) as place:
-        made = Scene(place)
+        made = Scene(place, url)
         try:
             yield made
         finally:
