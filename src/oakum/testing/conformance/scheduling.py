@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from oakum.model.job import NewJob, State
+from oakum.errors import QueueFull
+from oakum.model.bounds import Rules
+from oakum.model.job import DEFAULT_QUEUE, NewJob, State
 from oakum.store.base import Scheduled
 from oakum.testing.conformance.bench import Bench
 
@@ -64,6 +66,21 @@ def a_fenced_leader_writes_nothing(bench: Bench) -> None:
 def a_stranger_who_leads_writes_nothing(bench: Bench) -> None:
     assert not _write(bench, _row("a"), holder=bench.worker() + 1)
     assert list(bench.store.schedules()) == []
+
+
+def a_tick_whose_queue_is_full_changes_nothing(bench: Bench) -> None:
+    bench.store.declare("queue", {DEFAULT_QUEUE: Rules(max_jobs=1, on_full="reject")})
+    bench.plain(1)
+    assert _write(bench, _row("a"))
+    try:
+        _write(bench, _row("a", 2), NewJob(bench.id(), "t", b"p"))
+    except QueueFull:
+        pass
+    else:
+        raise AssertionError("a full queue took one more")
+    assert list(bench.store.schedules()) == [_row("a")]
+    assert bench.counts() == {State.AVAILABLE: 1}
+    assert _write(bench, _row("a", 2))  # without the job it is fine
 
 
 def schedules_are_listed_by_name_a_page_at_a_time(bench: Bench) -> None:
