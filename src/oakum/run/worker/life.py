@@ -174,7 +174,8 @@ class Worker:
         if self._house.lost_lease:
             self._house.lost_lease = 0
             self._say("oakum worker: the lease was lost (was this process stopped for a while?); began anew")
-        trouble = {note for note in (self._crew.trouble, *self._scheduler.notes()) if note}
+        notes = self._crew.trouble, self._supervisor.store_trouble, *self._scheduler.notes()
+        trouble = {note for note in notes if note}
         for note in sorted(trouble - self._said):
             self._say(f"oakum worker: {note}")
         self._said = trouble
