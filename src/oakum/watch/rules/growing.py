@@ -94,7 +94,7 @@ def _until(case: Case, group: Group) -> list[Group]:
 
 def _early(case: Case, group: Group) -> Growing | None:
     """What grows straight for hours and would fill the whole room in a week, where no life of it says otherwise."""
-    now = _steady(case, group, EARLY) if case.went_down(case.boot(group)) is None else []
+    now = _steady(case, group, EARLY)
     if not now or _another_life_was_level(case, group, now):
         return None
     room = room_of(case, now[0][0])

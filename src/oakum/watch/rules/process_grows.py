@@ -13,8 +13,8 @@ How it judges
     each other hour by hour. Below 0.4 MB an hour it says nothing. On a host that goes down before a day is over, both
     boots must show the growth. Workers that are replaced in turn before they hurt are left alone.
     Before a day is over, from six hours on, it names only what rises straight and so fast that it would fill an empty
-    host (or control group) within a week: a remark, and a warning where what is left is gone within a day. A log of
-    `ps` does not tell the host's size: there it is taken to be what all processes hold.
+    host (or control group) within a week: a remark, and a warning where what is left is gone within a day, or the host
+    went down. A log of `ps` does not tell the host's size: there it is taken to be what all processes hold.
 
 What to do
     Find what the process keeps: `oakum doctor --pid PID`. Until it is mended, let it be replaced in time: gunicorn
@@ -49,10 +49,12 @@ _HEDGES: Final = {
 
 
 def find(case: Case) -> Iterator[Finding]:
-    """One finding for each family of commands of which a process grew until its boot was last looked at."""
+    """One finding for each family of commands of which a process grew until its boot was last looked at, the newest boot's."""
+    named: set[str] = set()
     for group in case.groups:
-        found = growing(case, group)
+        found = growing(case, group) if group.family not in named else None
         if found is not None:
+            named.add(group.family)
             yield _finding(case, group, found)
 
 
@@ -67,7 +69,7 @@ def _finding(case: Case, group: Group, found: Growing) -> Finding:
     return Finding(
         code=CODE,
         name=NAME,
-        severity=_severity(found.confidence, room, rate),
+        severity=_severity(found.confidence, room, rate, down),
         subject=group.family,
         message=f"`{process.name}` (pid {process.key.pid}){others} grows by {tempo}, {sizes}"
         f"{in_words(room, rate, down)}{_HEDGES[found.confidence].format(lives=found.lives)}",
@@ -90,8 +92,9 @@ def _finding(case: Case, group: Group, found: Growing) -> Finding:
     )
 
 
-def _severity(confidence: Confidence, room: Room | None, rate: float) -> Severity:
-    """What is not certain yet is a remark, and a warning where there is no time to wait for certainty."""
+def _severity(confidence: Confidence, room: Room | None, rate: float, down: float | None) -> Severity:
+    """What is not certain yet is a remark, and a warning where there is no time for certainty, or was none."""
     if confidence is not Confidence.LOW:
         return severity(room, rate)
-    return Severity.WARNING if severity(room, rate) is Severity.ERROR else Severity.INFO
+    hurry = down is not None or severity(room, rate) is Severity.ERROR
+    return Severity.WARNING if hurry else Severity.INFO

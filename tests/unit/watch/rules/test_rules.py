@@ -150,6 +150,16 @@ def test_where_there_is_no_time_to_wait_it_is_a_warning():
     assert finding.severity is Severity.WARNING
 
 
+def test_after_a_crash_within_a_day_what_grew_before_it_is_a_warning():
+    days = Days(12, every=60, boots=(10,))
+    days.process("consumer", leak(20), start=-1)
+    days.process("consumer", leak(20), start=10.1, boot=1)
+    days.host(mem_total=2 * GIB, mem_available=GIB)
+    [finding] = found(process_grows, days)
+    assert (finding.severity, finding.evidence["confidence"]) == (Severity.WARNING, "low")
+    assert "; the host went down at 2025-12-21 09:59 UTC; what a day gives" in finding.message
+
+
 @pytest.mark.parametrize("days", [early(20, hours=6), early(10), early(20, total=16 * GIB)])
 def test_too_short_and_too_weak_a_rise_is_left_alone(days):
     assert found(process_grows, days) == []
