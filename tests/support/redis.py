@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import BusyLoadingError, RedisError
 
 PATIENCE_S = 30.0
 
@@ -51,23 +51,32 @@ class RedisServer:
     def __exit__(self, *_: object) -> None:
         self.kill()
 
-    def start(self) -> None:
-        """Returns when it answers."""
+    def start(self, *options: str, loading: bool = False) -> None:
+        """Returns when it answers, with `loading` as soon as it listens."""
         program = shutil.which("redis-server") or shutil.which("valkey-server")
         assert program, "no redis-server here: script/servers installs it"
         base = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self._path), "--save", ""]
         aof = ["--appendonly", "yes", "--appendfsync", "always"]
         with (self._path / "redis.log").open("ab") as log:
-            self._process = subprocess.Popen([program, *base, *aof, *self._options], stdout=log, stderr=log)
+            self._process = subprocess.Popen([program, *base, *aof, *self._options, *options], stdout=log, stderr=log)
+        self._until_it_answers(or_loads=loading)
+
+    def wait(self) -> None:
+        """Returns when it answers."""
+        self._until_it_answers(or_loads=False)
+
+    def _until_it_answers(self, *, or_loads: bool) -> None:
         deadline = time.monotonic() + PATIENCE_S
         with self.client as client:
             while True:
                 try:
                     client.ping()
                     return
-                except (RedisError, OSError):
+                except (RedisError, OSError) as error:
+                    if or_loads and isinstance(error, BusyLoadingError):
+                        return
                     assert time.monotonic() < deadline, (self._path / "redis.log").read_text()
-                    assert self._process.poll() is None, (self._path / "redis.log").read_text()
+                    assert self._process is not None and self._process.poll() is None, "the server has ended"
 
     def kill(self) -> None:
         """SIGKILL, as by the kernel."""

@@ -181,3 +181,19 @@ def _run_until_killed(client):
 
 def _waiting(user):
     return user.store.jobs(JobQuery(states=(State.AVAILABLE,))).jobs
+
+
+def test_a_server_that_is_loading_says_so(server, user):
+    jobs = user.insert(3000, b"p" * 100)
+    with server.client as client:
+        client.bgrewriteaof()  # what it loads slowly is a snapshot
+        while client.info("persistence")["aof_rewrite_in_progress"]:
+            pass
+    server.kill()
+    server.start("--key-load-delay", "50000", "--loading-process-events-interval-bytes", "1024", loading=True)
+    with pytest.raises(NotEnqueued, match="still loading its data"):
+        user.insert()
+    with server.client as client:
+        client.config_set("key-load-delay", 0)
+    server.wait()
+    assert [view.id for view in _waiting(user)] == [job.id for job in reversed(jobs)][:100]

@@ -91,7 +91,7 @@ class Connection:
         with self._lock:
             pool, self._pool, self._durability = self._pool, None, None
         if pool is not None:
-            pool.disconnect()
+            pool.disconnect(inuse_connections=False)
 
     def _ready(self) -> Durability:
         durability = self._durability
