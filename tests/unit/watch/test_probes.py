@@ -247,7 +247,7 @@ class TestCrontabs:
     @pytest.fixture
     def root(self, tmp_path: Path) -> Path:
         for name, text in (
-            ("etc/crontab", "SHELL=/bin/sh\n17 * * * * root run-parts /etc/cron.hourly\n"),
+            ("etc/crontab", "SHELL=/bin/sh\n17 *\t* * * root run-parts /etc/cron.hourly\n"),
             ("etc/cron.d/app", "# x\n\n*/5 * * * * app python manage.py poll\n"),
             ("etc/cron.d/app.dpkg-old", "* * * * * app old\n"),
             ("var/spool/cron/crontabs/www-data", "@daily report --all\n"),

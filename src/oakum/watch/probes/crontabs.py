@@ -48,10 +48,8 @@ class CrontabProbe:
         for places in (_SYSTEM, _USERS):
             for name in (name for place in places for name in self._files(place)):
                 for job in read_crontab(self._text(name), system=places is _SYSTEM):
-                    yield (
-                        Entity((), (f"/{name}", job.schedule, job.user or os.path.basename(name), job.command)),
-                        job.number,
-                    )
+                    schedule, user = " ".join(job.schedule.split()), job.user or os.path.basename(name)
+                    yield Entity((), (f"/{name}", schedule, user, job.command)), job.number
 
     def _files(self, place: str) -> Iterator[str]:
         path = os.path.join(self._root, place)
