@@ -25,7 +25,8 @@ WITH new AS MATERIALIZED (
         run_at = coalesce(nullif(new.run_at, 0), job.run_at), tries = new.tries, crashes = new.crashes, over = new.over,
         suspect = new.suspect, holder = NULL, asked = NULL, note = NULL,
         placed = CASE WHEN (asked AND new.ended IS NULL) OR new.ended IS NOT NULL THEN NULL ELSE placed END
-    FROM new WHERE job.state = 1 AND job.holder = $1 AND job.seq = new.seq AND job.token = new.token
+    FROM new WHERE job.state = 1 AND job.holder = $1 AND job.seq = ANY($4::bigint[]) AND job.seq = new.seq
+        AND job.token = new.token
     RETURNING new.place, job.queue, job.task, job.state, octet_length(job.payload) AS size, job.key
 ), told AS (
     INSERT INTO oakum.delta
@@ -34,6 +35,9 @@ WITH new AS MATERIALIZED (
 )
 SELECT place, queue, CASE WHEN state > 3 THEN key END FROM done
 """
+# Each job by its own look-up, and then a hash: a planner that expects one row would compare each with each.
+_BY_HASH: Final = "SELECT set_config('enable_nestloop', 'off', true), set_config('enable_mergejoin', 'off', true)"
+_AS_EVER: Final = "SELECT set_config('enable_nestloop', 'on', true), set_config('enable_mergejoin', 'on', true)"
 _END_WAITING: Final = """
 WITH done AS (
     UPDATE oakum.job SET state = $2, ended = $3, keep_until = $4, record = $5, placed = NULL
@@ -65,7 +69,9 @@ def settle(db: Db, settlements: Sequence[Settlement], holder: int, now_ms: int) 
     first = {(each.ref, each.token): place for place, each in reversed(list(enumerate(settlements)))}
     columns = _columns([(place, *_row(settlements[place])) for place in first.values()])
     instead = int(NOT_AGAIN.state), now_ms + NOT_AGAIN.kept_ms, NOT_AGAIN.record
+    db.run(_BY_HASH)
     done = {place: (queue, key) for place, queue, key in db.all(_SETTLE, (holder, now_ms, *columns, *instead))}
+    db.run(_AS_EVER)
     late = [place for place in range(len(settlements)) if place not in done]
     keys.pass_on(db, [pair for pair in done.values() if pair[1] is not None], now_ms)
     return late, {queue for queue, _ in done.values()}
