@@ -7,8 +7,7 @@ local LARGEST = 1000  -- jobs put off, or promoted, in one call
 local held = P .. 'held:' .. holder
 
 local function answer(found)
-  local names = call('HGETALL', P .. 'text')
-  return {names, found}
+  return {#found > 0 and call('HGETALL', P .. 'text') or {}, found}
 end
 
 local function taken_before()
