@@ -48,18 +48,23 @@ def siege(shop: Workshop, jobs: Sequence[NewJob], luck: random.Random, between: 
     """Has two workers run `jobs` of the task `work`, and kills one of VICTIMS after every `between` jobs or more."""
     shop.app.enqueue_many(jobs)
     workers = [shop.worker("--queues", "default") for _ in range(2)]
+
+    def tree(place: int) -> dict[str, list[int]]:
+        """A worker's processes. One that gave up, as it may after three templates were killed, is started again by whoever runs it."""
+        if workers[place].poll() is not None:
+            workers[place] = shop.worker("--queues", "default")
+        return shop.tree(workers[place])
+
     for victim in luck.sample(VICTIMS, len(VICTIMS)):
-        seen = ended(shop)
-        shop.until(lambda seen=seen: ended(shop) > min(seen + between, len(jobs) * 0.99))
-        place = luck.randrange(len(workers))
+        seen, place = ended(shop), luck.randrange(len(workers))
+        shop.until(lambda seen=seen: all(map(tree, range(2))) and ended(shop) > min(seen + between, len(jobs) * 0.99))
         if victim == "oakum-worker":
             workers[place].kill()
             workers[place].wait()
-            workers[place] = shop.worker("--queues", "default")
         else:
-            found = shop.until(lambda place=place, victim=victim: shop.tree(workers[place]).get(victim))
+            found = shop.until(lambda place=place, victim=victim: tree(place).get(victim))
             os.kill(luck.choice(found), signal.SIGKILL)
-    shop.until(lambda: ended(shop) == len(jobs))
+    shop.until(lambda: all(map(tree, range(2))) and ended(shop) == len(jobs))
 
 
 def rows(shop: Workshop, task: str) -> Iterator[JobView]:
