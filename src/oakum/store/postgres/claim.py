@@ -78,6 +78,11 @@ SELECT least((SELECT min(run_at) FROM oakum.job WHERE state = 2),
     (SELECT min(expires_at) FROM oakum.job WHERE {_EXPIRING}))
 """
 
+_LOOK: Final = f"""
+SELECT ({_NEXT_DUE}) <= $1, EXISTS (SELECT 1 FROM oakum.rule WHERE limited
+    AND ((kind = 'queue' AND name = ANY($2::text[])) OR (kind = 'task' AND name = ANY($3::text[]))))
+"""
+
 
 class Wish(NamedTuple):
     """What may be taken: `most` jobs of one task in the queue that is number `line` in the order of preference."""
@@ -86,6 +91,12 @@ class Wish(NamedTuple):
     queue: int
     task: int
     most: int
+
+
+def look(db: Db, want: Want, now_ms: int) -> tuple[bool, bool]:
+    """Whether `promote` would find anything, and whether anything that a worker wants has a limit."""
+    due, limited = db.one(_LOOK, (now_ms, list(want.queues), list(want.weights)))
+    return bool(due), limited
 
 
 def wishes(want: Want, numbers: Mapping[str, int]) -> list[Wish]:

@@ -16,10 +16,6 @@ from oakum.store.postgres.db import Db
 from oakum.store.postgres.names import Names
 
 _ROUNDS: Final = 10  # each puts off the first jobs whose key has spent its rate
-_LIMITED: Final = """
-SELECT EXISTS (SELECT 1 FROM oakum.rule WHERE limited
-    AND ((kind = 'queue' AND name = ANY($1::text[])) OR (kind = 'task' AND name = ANY($2::text[]))))
-"""
 _ARRIVALS: Final = "SELECT kind, name, arrival FROM oakum.rule WHERE limited"
 _ARRIVED: Final = "UPDATE oakum.rule SET arrival = $3 WHERE kind = $1 AND name = $2"
 _KEY_ARRIVAL: Final = "SELECT arrival FROM oakum.line WHERE queue = $1 AND key = $2 FOR UPDATE"
@@ -37,11 +33,6 @@ SELECT declared, override, arrival FROM oakum.rule JOIN oakum.name ON name.text 
 WHERE limited AND EXISTS (SELECT 1 FROM oakum.job WHERE state = 0 AND
     ((kind = 'queue' AND queue = number) OR (kind = 'task' AND task = number)))
 """
-
-
-def concern(db: Db, want: Want) -> bool:
-    """Whether anything that a worker wants is limited."""
-    return bool(db.one(_LIMITED, (list(want.queues), list(want.weights)))[0])
 
 
 def next_open(db: Db) -> int | None:

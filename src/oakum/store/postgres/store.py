@@ -99,13 +99,14 @@ class PostgresStore:
         return within(connection, self._connection.address.schema, numbers, work)
 
     def claim(self, want: Want, now: Instant) -> Sequence[Claimed]:
-        if self._connection.once(lambda db: claim.is_due(db, now.wall_ms) and holders.is_valid(db, want.holder)):
+        due, limited = self._connection.once(lambda db: claim.look(db, want, now.wall_ms))
+        if due and self._connection.once(lambda db: holders.is_valid(db, want.holder)):
             self.promote(now, claim.PROMOTED_AT_ONCE)
         numbers = self._names.make((*want.queues, *want.weights))
         asked = claim.wishes(want, numbers)
 
         def take(db: Db) -> list[Claimed]:
-            if limits.concern(db, want):
+            if limited:
                 return self._connection.write(lambda db: limits.take(db, self._names, want, numbers, now.wall_ms))
             chosen = claim.choose(db, asked, want, numbers, now.wall_ms)
             return claim.take(db, self._names, chosen, want.holder, now.wall_ms)
