@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from oakum.run.link.orders import BEGIN, MOST, STOP, Order, Orders
+from oakum.run.link.orders import AT_ONCE, BEGIN, STOP, Order, Orders
 from oakum.run.link.page import CANCEL
 from oakum.run.link.stream import Receiver, Sender
 
@@ -30,10 +30,21 @@ def test_orders_come_in_the_order_in_which_they_were_given(orders: Orders) -> No
 
 
 def test_what_was_read_cannot_be_taken_back_nor_read_after_that(orders: Orders) -> None:
-    orders.give(Order(BEGIN, number) for number in range(1, MOST + 1))
+    orders.give(Order(BEGIN, number) for number in range(1, AT_ONCE + 1))
     assert orders.next() == Order(BEGIN, 1)
-    assert orders.take_back() == [Order(BEGIN, number) for number in range(2, MOST + 1)]
+    assert orders.take_back() == [Order(BEGIN, number) for number in range(2, AT_ONCE + 1)]
     assert orders.next(wait=False) is None
+
+
+def test_orders_for_which_there_is_no_room_are_not_given_in_part(orders: Orders) -> None:
+    batch = [Order(BEGIN, number) for number in range(1, AT_ONCE + 1)]
+    given = 0
+    with pytest.raises(BlockingIOError):
+        while True:
+            orders.give(batch)
+            given += 1
+    assert given > 0
+    assert orders.take_back() == batch * given
 
 
 def test_each_order_goes_to_one_of_two_who_read_at_once(orders: Orders) -> None:

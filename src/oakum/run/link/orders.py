@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 
 BEGIN: Final = 0
 STOP: Final = 3  # between them: TIMEOUT and CANCEL, as on the page
-MOST: Final = 4096  # orders that may wait: half of what a pipe of 64 KiB holds
 
 _RECORD: Final = struct.Struct("=ii")
+AT_ONCE: Final = select.PIPE_BUF // _RECORD.size  # so many are written whole or not at all (pipe(7)): 512
 _READ_AT_ONCE: Final = 65536
 
 
@@ -47,7 +47,7 @@ class Orders:
         return self._read
 
     def give(self, orders: Iterable[Order]) -> None:
-        """Puts orders at the end; at most `MOST` may wait."""
+        """Puts up to `AT_ONCE` orders at the end. Raises BlockingIOError when there is no room for all of them."""
         os.write(self._write, b"".join([_RECORD.pack(*order) for order in orders]))
 
     def take_back(self) -> list[Order]:

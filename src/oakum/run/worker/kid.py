@@ -19,7 +19,7 @@ from oakum.model.outcome import Outcome
 from oakum.run.child.tail import Tail
 from oakum.run.link import wire
 from oakum.run.link.channel import Channel
-from oakum.run.link.orders import BEGIN, MOST, STOP, Order, Orders
+from oakum.run.link.orders import BEGIN, STOP, Order, Orders
 from oakum.run.link.page import Page
 from oakum.run.link.stream import Receiver
 from oakum.units import MIB
@@ -115,9 +115,7 @@ class Kid:
         return self.plan is not None and self.page.resting - self.shared + self.plan.kill_at > self._group_limit
 
     def give(self, jobs: Sequence[Claimed], plan: Plan, now: float) -> bool:
-        """Hands jobs over in one packet; false when the child's inbox is full or closed."""
-        if len(self.in_hand) + len(jobs) > MOST:
-            return False
+        """Hands over up to `AT_ONCE` jobs in one packet; false when the child's inbox is full or closed."""
         numbers = range(self._given + 1, self._given + 1 + len(jobs))
         hands = [
             wire.Hand(
@@ -130,14 +128,14 @@ class Kid:
             self._limit_group(plan)
             self.plan = plan
         try:
-            given = self._packets.send(wire.encode(hands), wait=False)
-        except OSError:  # it has just died: its end is on the way to us
-            given = False
-        if given:
-            self._given += len(jobs)
-            self.in_hand.update((number, InHand(job, plan, now)) for number, job in zip(numbers, jobs, strict=True))
+            if not self._packets.send(wire.encode(hands), wait=False):
+                return False
+            self._given += len(jobs)  # even if these can't begin, a number is of one job for good
             self._orders.give(Order(BEGIN, number) for number in numbers)
-        return given
+        except OSError:  # it has just died, and its end is on the way to us; or it has more orders than it can hold
+            return False
+        self.in_hand.update((number, InHand(job, plan, now)) for number, job in zip(numbers, jobs, strict=True))
+        return True
 
     def take_back(self) -> list[Claimed]:
         """The jobs that it has not begun, in order; they are no longer its own. All else that it was told stands."""

@@ -24,6 +24,7 @@ from oakum.model.job import Claimed
 from oakum.model.lifecycle import Settlement, settle
 from oakum.model.outcome import Cancelled, Completed, OverBudget, Released, describe
 from oakum.run.link import wire
+from oakum.run.link.orders import AT_ONCE
 from oakum.run.link.page import CANCEL
 from oakum.run.worker.crew import BEHIND_SLOW_NS, Crew, Ended
 from oakum.run.worker.kid import Kid, attempt_of
@@ -312,7 +313,7 @@ class Supervisor:
     def _give(self, kid: Kid, plan: Plan, monotonic: float) -> bool:
         """Gives a child its share of the jobs under one plan at the pool's head; false when it takes no more."""
         was_idle = not kid.in_hand
-        share = min(plan.window - len(kid.in_hand), -(-len(self.pool) // len(self.fleet.kids)))
+        share = min(AT_ONCE, plan.window - len(kid.in_hand), -(-len(self.pool) // len(self.fleet.kids)))
         jobs, size = [self.pool.popleft()], 0
         while self.pool and len(jobs) < share and self.ledger.plan(self.pool[0]) is plan:
             size += len(self.pool[0].payload)
