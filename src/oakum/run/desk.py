@@ -77,7 +77,7 @@ class Desk:
         """`insert_one`, within a transaction of the caller's; see `oakum.store.base.TransactionalStore`."""
         store = self.store
         if not hasattr(store, "insert_within"):
-            raise UsageError("using(connection=...): this store has no transactions to share; PostgreSQL has")
+            raise UsageError("using(connection=...): this store has no transactions to share; SQLite and PostgreSQL have")
         marks = cast(TransactionalStore, store).insert_within(connection, [job], self.now())
         return marks[0].id if marks else job.id
 
@@ -163,6 +163,9 @@ class Desk:
             loop.add_reader(bell.fileno(), rung.set)
         try:
             while not (found := await asyncio.to_thread(self.look, job_id))[0].terminal:
+                if bell.fileno() < 0:
+                    await asyncio.to_thread(bell.wait, POLL_S)
+                    continue
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(rung.wait(), POLL_S)
                 rung.clear()
