@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from oakum.cli import options
+from oakum.store.shown import shown_url
 from oakum.units import format_duration, format_size
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
 def _as_json(declared: Manifest, schedules: Mapping[str, Schedule], seconds: float) -> dict[str, Any]:
     return {
         "app": declared.app,
-        "store": options.shown_url(declared.store),
+        "store": shown_url(declared.store),
         "import_s": round(seconds, 3),
         "tasks": declared.tasks,
         "schedules": [_schedule_as_json(name, schedule) for name, schedule in sorted(schedules.items())],
@@ -61,7 +62,7 @@ def _print(declared: Manifest, schedules: Mapping[str, Schedule], seconds: float
     from oakum.cli import show
 
     console = show.console()
-    store = options.shown_url(declared.store)
+    store = shown_url(declared.store)
     tasks = "1 task" if len(declared.tasks) == 1 else f"{len(declared.tasks)} tasks"
     console.print(f"{declared.app}: {tasks} on {store}, imported in {format_duration(seconds)}", soft_wrap=True)
     if declared.tasks:

@@ -60,12 +60,6 @@ def store_url(args: argparse.Namespace) -> str:
     return str(args.store or os.environ.get("OAKUM_STORE") or DEFAULT_STORE)
 
 
-def shown_url(url: str) -> str:
-    """A URL without the user and the password in it."""
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
-
-
 @contextlib.contextmanager
 def open_inspector(url: str) -> Iterator[Inspector]:
     """The store at `url`, to read and to act on. Raises UsageError where there is none: looking makes no store."""

@@ -8,6 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from oakum.cli import options
+from oakum.store.shown import shown_url
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,9 +37,9 @@ def run(args: argparse.Namespace) -> int:
             return 0
         console = show.console()
         if args.once or not (console.is_terminal and sys.stdin.isatty()):
-            console.print(view(options.shown_url(url), inspector.overview(), None, console.width, None))
+            console.print(view(shown_url(url), inspector.overview(), None, console.width, None))
         else:
-            _live(options.shown_url(url), inspector, console)
+            _live(shown_url(url), inspector, console)
     return 0
 
 

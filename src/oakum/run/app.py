@@ -23,6 +23,7 @@ from oakum.run.schedules import ScheduleOptions, read_schedule
 from oakum.run.signature import MAX_PAYLOAD
 from oakum.run.task import P, R, Task
 from oakum.store.base import Store
+from oakum.store.shown import shown_url
 from oakum.units import Duration, Size, parse_size
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Oakum:
         self.listeners: list[Listener] = []
 
     def __repr__(self) -> str:
-        return f"<Oakum {self.desk.url}, {len(self.tasks)} tasks>"
+        return f"<Oakum {shown_url(self.desk.url)}, {len(self.tasks)} tasks>"
 
     @property
     def store(self) -> Store:

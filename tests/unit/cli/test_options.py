@@ -53,11 +53,6 @@ def test_an_application_says_where_its_store_is(here, app, capsys):
     assert capsys.readouterr() == ("", "noise\n")  # what it prints does not spoil the output of the command
 
 
-def test_a_password_is_not_shown():
-    assert options.shown_url("postgresql://anna:secret@db/work") == "postgresql://db/work"
-    assert options.shown_url("sqlite:///work.db") == "sqlite:///work.db"
-
-
 @pytest.mark.parametrize(
     ("url", "line"),
     [

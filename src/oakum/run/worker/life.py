@@ -33,6 +33,7 @@ from oakum.run.worker.scheduler import Scheduler
 from oakum.run.worker.supervisor import Supervisor
 from oakum.run.worker.templates import Templates
 from oakum.store.open import open_store
+from oakum.store.shown import shown_url
 from oakum.units import MIB, format_size
 
 SHARE_OF_LIMIT: Final = 0.8
@@ -141,7 +142,7 @@ class Worker:
         self._house.state = "running"
         supervisor.herald.emit(WorkerStarted(os.getpid(), self._room, self._slots, self._house.rings()))
         self._say(
-            f"oakum worker: {manifest.app} on {manifest.store}: {len(manifest.tasks)} tasks, {self._slots} slots,"
+            f"oakum worker: {manifest.app} on {shown_url(manifest.store)}: {len(manifest.tasks)} tasks, {self._slots} slots,"
             f" room {format_size(self._room)}"
         )
         notify("READY=1")
@@ -278,7 +279,9 @@ class Worker:
                 self._house.tick(now)
             supervisor.turn(TICK_S / 10)
             supervisor.release("the worker stopped")
-        farewell = "nothing was left running" if supervisor.quiet else f"not all was written: {supervisor.store_trouble}"
+        farewell = (
+            "nothing was left running" if supervisor.quiet else f"not all was written: {supervisor.store_trouble}"
+        )
         supervisor.herald.emit(WorkerStopped(os.getpid(), "told to stop"))
         self._crew.dismiss(LAST_WORD_S)
         supervisor.herald.connect(None, 0)
