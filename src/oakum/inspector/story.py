@@ -20,6 +20,7 @@ from oakum.model.outcome import (
     Released,
     Snoozed,
     TimedOut,
+    Usage,
     decode_record,
     describe,
 )
@@ -65,7 +66,7 @@ def job_row(view: JobView) -> JobRow:
         outcome=_NAMES[type(record.outcome)] if record is not None else "",
         error=_error(record.outcome) if record is not None else "",
         duration_us=usage.duration_us if usage is not None else None,
-        peak=usage.peak if usage is not None else None,
+        peak=_peak(usage),
     )
 
 
@@ -98,7 +99,7 @@ def start_row(record: Record, ended_ms: int | None) -> StartRow:
         started_ms=usage.started_ms if usage is not None else None,
         ended_ms=ended_ms,
         duration_us=usage.duration_us if usage is not None else None,
-        peak=usage.peak if usage is not None else over.peak if over is not None else None,
+        peak=_peak(usage) if usage is not None else over.peak if over is not None else None,
         exact=usage.exact if usage is not None else False,
         resting=usage.resting if usage is not None else None,
         retained=usage.retained if usage is not None else None,
@@ -108,6 +109,11 @@ def start_row(record: Record, ended_ms: int | None) -> StartRow:
         message=message,
         traceback=traceback or (over.where if over is not None and "\n" in over.where else ""),
     )
+
+
+def _peak(usage: Usage | None) -> int | None:
+    """A peak that was measured: nothing at all is what a meter says that never saw the job."""
+    return usage.peak if usage is not None and (usage.exact or usage.peak) else None
 
 
 def _caught_by(outcome: Outcome) -> str:

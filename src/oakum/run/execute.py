@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import linecache
+import os
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
@@ -71,9 +73,9 @@ def outcome_of(error: BaseException, task: Task[Any, Any, Any] | None, timeout_s
 
 
 def text_of(error: BaseException) -> str:
-    """The traceback as text, clipped, without Oakum's own frames above the task's."""
+    """The traceback as text, clipped, without the frames of Oakum and of an import above the user's own."""
     trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_HOME) and trace.tb_next is not None:
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_ABOVE) and trace.tb_next is not None:
         trace = trace.tb_next
     return clip("".join(traceback.format_exception(type(error), error, trace)))
 
@@ -104,4 +106,4 @@ def _message(error: BaseException) -> str:
         return f"<its text cannot be made: {type(broken).__name__}>"
 
 
-_HOME = __file__.rpartition("/")[0]
+_ABOVE = (os.path.dirname(__file__), os.path.dirname(importlib.__file__), "<frozen importlib")

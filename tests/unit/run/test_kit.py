@@ -63,6 +63,10 @@ def test_jobs_wait_until_they_are_drained(app):
         assert job.wait() == 42
 
 
+async def awaited(job):
+    return await job
+
+
 def test_waiting_runs_what_is_due_and_says_what_is_not(app):
     @app.task
     def double(n: int) -> int:
@@ -73,6 +77,8 @@ def test_waiting_runs_what_is_due_and_says_what_is_not(app):
         later = double.using(delay="5m").enqueue(5)
         with pytest.raises(WaitTimeout, match="not due"):
             later.wait()
+        with pytest.raises(WaitTimeout, match="not due"):
+            asyncio.run(awaited(later))
         assert kit.advance("5m") == 1
         assert later.wait() == 10
 

@@ -20,6 +20,7 @@ from oakum.host.process import die_with, note_only, set_name
 from oakum.host.tree import resident
 from oakum.model.outcome import clip
 from oakum.run.app import Oakum
+from oakum.run.execute import text_of
 from oakum.run.link import wire
 from oakum.run.link.channel import Channel
 from oakum.run.link.declared import write_declared
@@ -78,7 +79,7 @@ def _import(control: socket.socket, target: str) -> Oakum:
         schedules = _take_schedules(app)
     except BaseException as error:  # noqa: BLE001 - whatever the user's module raises is to be told, not died of
         cause = error.__cause__ or error
-        text = clip("".join(traceback.format_exception(cause)))
+        text = text_of(cause)
         control.send(wire.encode(wire.Broken(clip(str(error), 1000), text, files_of_failure(cause)[:200])))
         os._exit(0)
     _import_what_children_need()
