@@ -13,6 +13,7 @@ from redis.connection import ConnectionPool
 from redis.retry import Retry
 
 from oakum.errors import NotAStore, StoreError, StoreFull, StoreTooNew
+from oakum.store.group import Undecided
 from oakum.store.redis import server
 from oakum.store.redis.address import Address, Durability
 from oakum.store.redis.scripts import VERSION, script
@@ -36,10 +37,6 @@ class Line(Protocol):
     def disconnect(self) -> None: ...
     def send_command(self, *args: Any) -> None: ...
     def read_response(self) -> Any: ...
-
-
-class Undecided(StoreError):
-    """The line broke after the script was sent: it may have run, or not. Doing it again tells."""
 
 
 class Connection:

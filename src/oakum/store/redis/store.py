@@ -30,10 +30,11 @@ from oakum.store.base import (
     Topic,
     Want,
 )
+from oakum.store.group import Undecided
 from oakum.store.redis import read, schedules, server
 from oakum.store.redis.address import parse
 from oakum.store.redis.bell import BellTower
-from oakum.store.redis.connection import Connection, Undecided
+from oakum.store.redis.connection import Connection
 from oakum.store.redis.intake import Intake, decode_rules, packed_ending
 from oakum.store.redis.records import Batch, decode, decode_all, decode_names
 from oakum.store.redis.wire import blob, blobs, encode
