@@ -190,13 +190,22 @@ def test_a_job_past_its_time_is_stopped_or_killed(shop, deaf):
     assert outcome.hard is deaf
 
 
-@pytest.mark.parametrize("how", ["_exit", "segfault", "close"])
-def test_a_job_that_takes_its_process_down_is_set_aside(shop, how):
+@pytest.mark.parametrize(
+    ("how", "cause"),
+    [
+        ("_exit", "ended by itself with status 3"),
+        ("segfault", "was ended by SIGSEGV"),
+        ("close", "lost its line to the worker"),
+    ],
+)
+def test_a_job_that_takes_its_process_down_is_set_aside(shop, how, cause):
     shop.worker()
     job = shop.tasks.end.enqueue(how)
     with pytest.raises(JobQuarantined, match="Lost"):
         job.wait(WAIT)
-    assert [type(outcome) for outcome in shop.outcomes(job)] == [Lost, Lost, Lost]
+    outcomes = shop.outcomes(job)
+    assert [type(outcome) for outcome in outcomes] == [Lost, Lost, Lost]
+    assert all(cause in outcome.reason for outcome in outcomes)
     assert shop.tasks.add.enqueue(1, 2).wait(WAIT) == 3
 
 

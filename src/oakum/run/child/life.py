@@ -15,7 +15,7 @@ from types import FrameType
 from typing import NoReturn
 
 from oakum.errors import Cancelled, SoftTimeout, TaskInterrupt
-from oakum.host.process import INTERRUPT, SHOW_STACK, note_only
+from oakum.host.process import INTERRUPT, LOST_CHANNEL, SHOW_STACK, note_only
 from oakum.host.tree import private
 from oakum.model.outcome import Failed, Outcome, Usage
 from oakum.run.app import Oakum
@@ -112,8 +112,11 @@ class Child:
         station.end_copy(outcome)
         duration_us = (time.monotonic_ns() - started_ns) // 1000
         station.page.finish(hand.number)
-        peak, retained = gauge.finish()
-        os.fchdir(self._home)
+        try:
+            peak, retained = gauge.finish()
+            os.fchdir(self._home)
+        except OSError:  # the job has closed descriptors that were not its own
+            os._exit(LOST_CHANNEL)
         station.answer(hand, outcome, Usage(started_ms, duration_us, peak, gauge.rest.resident, retained), spoiled)
 
     def _call(self, hand: wire.Hand, task: AnyTask | None, started_ns: int) -> Outcome:
