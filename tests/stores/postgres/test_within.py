@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import psycopg
 import pytest
 import sqlalchemy
@@ -74,6 +77,47 @@ def test_sqlalchemy_sessions_and_connections(bench, send, postgres_store_url):
         connection.commit()
     assert bench.counts() == {State.AVAILABLE: 2}
     engine.dispose()
+
+
+DJANGO = """
+import sys
+from urllib.parse import urlsplit
+from django.conf import settings
+url = sys.argv[1]
+parts = urlsplit(url)
+settings.configure(DATABASES={"default": {
+    "ENGINE": "django.db.backends.postgresql", "NAME": parts.path[1:], "USER": parts.username,
+    "HOST": parts.hostname, "PORT": parts.port,
+}})
+from django.db import connection, transaction
+from oakum import Oakum
+from oakum.errors import UsageError
+app = Oakum(url)
+send = app.task(name="send")(lambda to: None)
+try:
+    send.using(connection=connection).enqueue("a@b")
+except UsageError as error:
+    print(error)
+with transaction.atomic():
+    send.using(connection=connection).enqueue("a@b")
+    transaction.set_rollback(True)
+print(sum(count.jobs for count in app.store.counts()))
+with transaction.atomic():
+    send.using(connection=connection).enqueue("a@b")
+print(sum(count.jobs for count in app.store.counts()))
+connection.close()
+app.close()
+"""
+
+
+def test_django(bench, postgres_store_url):
+    """In a process of its own: Django is set up once for a whole process."""
+    command = [sys.executable, "-c", DJANGO, postgres_store_url]
+    said = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.splitlines() == [
+        "using(connection=...): Django is in autocommit mode; put transaction.atomic() around", "0", "1",
+    ]  # fmt: skip
 
 
 def test_a_workers_bell_rings_with_the_commit(bench, send, mine):
