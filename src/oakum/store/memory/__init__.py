@@ -1,0 +1,5 @@
+"""The reference store, `memory://`."""
+
+from oakum.store.memory.store import MemoryStore
+
+__all__ = ["MemoryStore"]

@@ -1,0 +1,124 @@
+"""What the reference store keeps: jobs, keys, bells."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from oakum.model.ids import id_wall_ms
+from oakum.model.job import Claimed, JobQuery, JobView, NewJob, State
+from oakum.store.base import Start, Topic
+
+NO_HOLDER: Final = 0
+
+
+@dataclass(slots=True)
+class Row:
+    """One job. `ref` is its place in the order of insertion."""
+
+    ref: int
+    new: NewJob
+    state: State
+    run_at_ms: int
+    holder: int = NO_HOLDER
+    token: int = 0
+    tries: int = 0
+    crashes: int = 0
+    over: int = 0
+    suspect: bool = False
+    ended_ms: int | None = None
+    keep_until_ms: int | None = None
+    record: bytes | None = None
+    progress: bytes | None = None
+    cancel_asked: bool = False
+    placed: bool = False  # whether it has a place of its key
+    starts: list[Start] = field(default_factory=list)
+    logs: dict[int, bytes] = field(default_factory=dict)
+
+    @property
+    def order(self) -> tuple[int, int, int]:
+        """What comes first in a queue."""
+        return -self.new.priority, self.run_at_ms, self.ref
+
+    def expired(self, now_ms: int) -> bool:
+        """Whether it is too late to start it."""
+        return self.new.expires_ms is not None and self.new.expires_ms <= now_ms
+
+    @property
+    def claimed(self) -> Claimed:
+        """The job as its worker sees it."""
+        new = self.new
+        return Claimed(
+            self.ref, new.id, new.task, new.queue, new.payload, self.token,
+            self.tries, self.crashes, self.over, self.suspect, new.overrides, new.tags, new.key,
+        )  # fmt: skip
+
+    @property
+    def view(self) -> JobView:
+        """The job as people see it."""
+        new = self.new
+        return JobView(
+            new.id, new.task, new.queue, self.state, new.priority, id_wall_ms(new.id), self.run_at_ms, self.ended_ms,
+            new.expires_ms, self.tries, self.crashes, self.over, self.token, new.payload, self.record, new.tags,
+            new.parent, self.progress, new.key,
+        )  # fmt: skip
+
+
+@dataclass(slots=True)
+class Key:
+    """Who holds a unique or idempotency key; `until_ms` None: as long as that job lives, and then as it says."""
+
+    id: bytes
+    until_ms: int | None = None
+
+    def holds(self, now_ms: int) -> bool:
+        """Whether nobody else may have the key."""
+        return self.until_ms is None or self.until_ms > now_ms
+
+
+class MemoryBell:
+    """See `oakum.store.base.Bell`."""
+
+    def __init__(self, bells: list[MemoryBell], topic: Topic) -> None:
+        self.topic = topic
+        self._bells = bells
+        self._rung = threading.Event()
+
+    def ring(self) -> None:
+        """Wakes whoever waits."""
+        self._rung.set()
+
+    def fileno(self) -> int:
+        return -1
+
+    def wait(self, timeout: float) -> bool:
+        rung = self._rung.wait(timeout)
+        self.drain()
+        return rung
+
+    def drain(self) -> None:
+        self._rung.clear()
+
+    def close(self) -> None:
+        with suppress(ValueError):
+            self._bells.remove(self)
+
+
+def copy(job: NewJob, id: bytes) -> NewJob:
+    """A fresh copy of an ended job."""
+    return NewJob(
+        id, job.task, job.payload, job.queue, job.priority,
+        unique=job.unique, overrides=job.overrides, tags=job.tags, parent=job.id, key=job.key,
+    )  # fmt: skip
+
+
+def fits(view: JobView, query: JobQuery) -> bool:
+    return (
+        (not query.states or view.state in query.states)
+        and (query.task is None or view.task == query.task)
+        and (query.queue is None or view.queue == query.queue)
+        and (query.tag is None or query.tag in view.tags)
+        and (query.before is None or view.id < query.before)
+    )
