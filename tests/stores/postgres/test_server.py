@@ -62,6 +62,28 @@ def test_a_cut_after_the_commit_leaves_one_job(fragile, server, monkeypatch):
     assert fragile.counts() == {State.AVAILABLE: 2}
 
 
+def test_jobs_of_a_claim_without_an_answer_are_handed_out_by_the_next(fragile, server, monkeypatch):
+    known, lost = fragile.plain(2)
+    worker = fragile.worker()
+    assert [job.id for job in fragile.claim(worker, limit=1)] == [known.id]
+    db = fragile.store._connection._db
+    run, cut = db.run, []
+
+    def run_and_break(text, values=()):
+        found = run(text, values)
+        if "taken AS" in text:
+            cut.append(server.cut())
+            db._cursor.execute("SELECT 1")
+        return found
+
+    monkeypatch.setattr(db, "run", run_and_break)
+    with pytest.raises(StoreError, match="the connection broke"):
+        fragile.claim(worker)
+    assert cut
+    assert [job.id for job in fragile.claim(worker)] == [lost.id]
+    assert fragile.claim(worker) == []
+
+
 def test_what_cannot_be_known_is_told(fragile, server, monkeypatch):
     """The server goes down after the commit and does not come back in time."""
     fragile.plain(1)

@@ -25,7 +25,7 @@ from oakum.store.base import (
     Topic,
     Want,
 )
-from oakum.store.group import GroupCommit, Ticket
+from oakum.store.group import GroupCommit, Ticket, Undecided
 from oakum.store.postgres import claim, holders, keys, known, limits, prune, read, schedules, settle, tally
 from oakum.store.postgres import rules as bounds
 from oakum.store.postgres.address import read_address
@@ -39,6 +39,7 @@ from oakum.store.postgres.within import within
 from oakum.store.sqlite import fork
 
 _IDS_AT_ONCE: Final = 1000
+_HELD_AT_MOST: Final = 100_000
 _ALL_TOPICS: Final[tuple[Topic, ...]] = ("work", "results", "room")
 
 T = TypeVar("T")
@@ -57,6 +58,8 @@ class PostgresStore:
         self._ringer = Ringer(self._connection)
         self._tower = BellTower(self._connection)
         self._told = 0
+        self._in_hand: dict[int, set[int]] = {}  # refs that were handed out here and not settled yet, by holder
+        self._doubtful: set[int] = set()  # holders whose last claim got no answer
         fork.register(self)
 
     @property
@@ -66,7 +69,7 @@ class PostgresStore:
             "synchronous_commit or fsync is off on this server: a crash of it loses what was acknowledged just before"
         )
         poll = "; behind a pooler, where nobody can LISTEN: workers poll" if self._connection.pooled else ""
-        return f"PostgreSQL, {safe if self._connection.durable else loss}{poll}"
+        return f"PostgreSQL: {safe if self._connection.durable else loss}{poll}"
 
     def exists(self) -> bool:
         """Whether there is a store at this address; makes none by looking."""
@@ -99,6 +102,24 @@ class PostgresStore:
         return within(connection, self._connection.address.schema, numbers, work)
 
     def claim(self, want: Want, now: Instant) -> Sequence[Claimed]:
+        hand = self._in_hand.setdefault(want.holder, set())
+        try:
+            taken = self._found_again(want.holder, hand) or self._claim(want, now)
+        except Undecided:
+            self._doubtful.add(want.holder)
+            raise
+        hand.update(job.ref for job in taken)
+        return taken
+
+    def _found_again(self, holder: int, hand: set[int]) -> Sequence[Claimed]:
+        """What a claim took whose answer was lost with the line: nobody else will run it as long as its holder lives."""
+        if holder not in self._doubtful:
+            return []
+        lost = [job for job in self.held(holder, _HELD_AT_MOST) if job.ref not in hand]
+        self._doubtful.discard(holder)
+        return lost
+
+    def _claim(self, want: Want, now: Instant) -> Sequence[Claimed]:
         due, limited = self._connection.once(lambda db: claim.look(db, want, now.wall_ms))
         if due and self._connection.once(lambda db: holders.is_valid(db, want.holder)):
             self.promote(now, claim.PROMOTED_AT_ONCE)
@@ -133,6 +154,7 @@ class PostgresStore:
             return late, queues
 
         late, queues = self._write(work)
+        self._in_hand.get(holder, set()).difference_update(each.ref for each in settlements)
         self._ringer.ring("results")
         self._ringer.ring("room")
         if follow or any(each.ended_ms is None for each in settlements):
@@ -190,6 +212,7 @@ class PostgresStore:
         return self._connection.once(lambda db: holders.fence(db, holder, seen_lease_ms))
 
     def discharge(self, holder: int) -> bool:
+        self._in_hand.pop(holder, None)
         return self._connection.write(lambda db: holders.discharge(db, holder))
 
     def held(self, holder: int, limit: int) -> Sequence[Claimed]:
