@@ -70,7 +70,8 @@ def test_a_killed_workers_jobs_run_elsewhere(shop: Workshop) -> None:
 
 
 def test_a_server_that_goes_down_is_waited_for(shop: Workshop, server: PostgresServer) -> None:
-    shop.worker(), shop.worker()
+    workers = [shop.worker(), shop.worker()]
+    shop.until(lambda: len(shop.app.store.holders()) == len(workers))  # one that comes up without a server gives up
     shop.app.enqueue_many(shop.tasks.note.job(number) for number in range(JOBS))
     shop.until(lambda: len(shop.marks()) > JOBS // 10)
     server.stop("immediate")
