@@ -10,6 +10,7 @@ from oakum._version import __version__
 if TYPE_CHECKING:
     from oakum.errors import (
         Cancelled,
+        DuplicateJob,
         EnqueueUnknown,
         JobCancelled,
         JobError,
@@ -19,24 +20,30 @@ if TYPE_CHECKING:
         NotEnqueued,
         OakumError,
         PayloadError,
+        QueueFull,
         SoftTimeout,
         StoreError,
         UsageError,
         WaitInsideJob,
         WaitTimeout,
     )
+    from oakum.model.bounds import Rate
     from oakum.model.schedule.spec import All
     from oakum.model.schedule.timing import at, cron, every
     from oakum.run.app import Oakum
     from oakum.run.context import Context, current
     from oakum.run.handle import Job
     from oakum.run.options import Retry
+    from oakum.run.queue import Queue
     from oakum.run.task import Task
+    from oakum.run.unique import Debounce, Unique
 
 __all__ = [
     "All",
     "Cancelled",
     "Context",
+    "Debounce",
+    "DuplicateJob",
     "EnqueueUnknown",
     "Job",
     "JobCancelled",
@@ -48,10 +55,14 @@ __all__ = [
     "Oakum",
     "OakumError",
     "PayloadError",
+    "Queue",
+    "QueueFull",
+    "Rate",
     "Retry",
     "SoftTimeout",
     "StoreError",
     "Task",
+    "Unique",
     "UsageError",
     "WaitInsideJob",
     "WaitTimeout",
@@ -71,8 +82,12 @@ _HOMES = {
     "Context": "oakum.run.context",
     "current": "oakum.run.context",
     "Job": "oakum.run.handle",
+    "Debounce": "oakum.run.unique",
+    "Queue": "oakum.run.queue",
+    "Rate": "oakum.model.bounds",
     "Retry": "oakum.run.options",
     "Task": "oakum.run.task",
+    "Unique": "oakum.run.unique",
 }
 
 

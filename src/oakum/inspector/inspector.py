@@ -19,7 +19,7 @@ from oakum.inspector.views import JobPage, JobRow, JobStory, Overview, QueueRow,
 from oakum.model.capacity import History
 from oakum.model.ids import id_text
 from oakum.model.job import JobQuery, JobView, State
-from oakum.run.options import check_name
+from oakum.run.names import check_name
 from oakum.run.worker.sampler import MEMO, crew_of
 from oakum.store.base import Instant, Store
 from oakum.store.ids import IdSource

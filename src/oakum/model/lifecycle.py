@@ -6,6 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from oakum.errors import NotEnqueued
 from oakum.model.job import Claimed, NewJob, State
 from oakum.model.outcome import (
     Cancelled,
@@ -122,6 +123,13 @@ def settle(
         size=len(job.payload),
         key=job.key,
     )
+
+
+def not_followed(error: NotEnqueued, spec: TaskSpec) -> Failed:
+    """How a job ends whose own work is done and whose `on_success` jobs were refused: it is tried again as its task says."""
+    kind = type(error)
+    message = f"what it enqueued for its success was refused: {error}"
+    return Failed(f"{kind.__module__}.{kind.__qualname__}", message, retry=len(spec.retry) - 1)
 
 
 class _Verdict(Struct, frozen=True):

@@ -6,6 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from oakum.model.bounds import RuleKind, Rules
 from oakum.model.job import DEFAULT_QUEUE
 from oakum.model.retry import NEVER, RetryRule
 
@@ -48,8 +49,8 @@ class Manifest(Struct, frozen=True):
     """All that the supervisor learns of an application.
 
     `store` is its URL; `spawn` says why children must not be forked ("" if they may); `listens` whether any event
-    listener is registered; `files` are the modules to watch for a change. `schedules` is how many are declared: they travel
-    on their own.
+    listener is registered; `files` are the modules to watch for a change; `rules` are its queues', tasks' and its store's, by
+    kind and name. `schedules` is how many are declared: they travel on their own.
     """
 
     app: str
@@ -61,3 +62,4 @@ class Manifest(Struct, frozen=True):
     files: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     schedules: int = 0
+    rules: dict[RuleKind, dict[str, Rules]] = {}

@@ -9,16 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Unpack, overload
 
 from oakum.clock import Clock, SystemClock
-from oakum.errors import EnqueueUnknown, NotEnqueued, UnknownTask, UsageError
+from oakum.errors import UnknownTask, UsageError
 from oakum.events import Listener
+from oakum.model.bounds import Rules
 from oakum.model.ids import parse_id
 from oakum.model.job import NewJob
 from oakum.model.schedule.spec import Schedule
 from oakum.model.schedule.timing import Timing
 from oakum.run.context import Context, current
-from oakum.run.desk import BATCH_JOBS, Desk
+from oakum.run.desk import Desk
 from oakum.run.handle import Job
-from oakum.run.options import TaskOptions, check_name, read_task
+from oakum.run.names import check_name
+from oakum.run.options import TaskOptions, read_task
+from oakum.run.queue import Queue
+from oakum.run.rules import QueueOptions, read_queue
 from oakum.run.schedules import ScheduleOptions, read_schedule
 from oakum.run.signature import MAX_PAYLOAD
 from oakum.run.task import P, R, Task
@@ -46,7 +50,7 @@ class Oakum:
     """An application: `Oakum("sqlite:///work.db")`.
 
     `store` is the URL of the place where jobs live; it is opened when it is first needed, anew in each process.
-    `max_payload` and `max_result` bound what one job's arguments and value may take.
+    `max_payload` and `max_result` bound what one job's arguments and value may take, `max_store` all that the store keeps.
     """
 
     def __init__(
@@ -55,12 +59,16 @@ class Oakum:
         *,
         max_payload: Size = MAX_PAYLOAD,
         max_result: Size = "1MiB",
+        max_store: Size | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.max_payload = parse_size(max_payload, name="max_payload")
         self.max_result = parse_size(max_result, name="max_result")
         self.desk = Desk(store, clock if clock is not None else SystemClock())
+        if max_store is not None:
+            self.desk.declare("store", "", Rules(max_bytes=parse_size(max_store, name="max_store")))
         self.tasks: dict[str, Task[Any, Any, Any]] = {}
+        self.queues: dict[str, Queue] = {}
         self.schedules: dict[str, Schedule] = {}
         self.middlewares: list[Middleware] = []
         self.child_start_hooks: list[Hook] = []
@@ -94,7 +102,8 @@ class Oakum:
         killed. `retries`: a count, a `Retry`, or one of these for each exception type. `crashes`: how often it may take
         its process with it before it is quarantined. `result_ttl`: how long an ended job is kept. `concurrency`: how many
         jobs of an `async def` task share one loop. `raises`: exception classes of the task's own that waiting for it
-        raises again. Raises UsageError for anything that makes no sense.
+        raises again. `limit`: how many of its jobs run at once, over all workers; `rate`: how many start in a period,
+        like "100/1m"; what they hold back waits in the store. Raises UsageError for anything that makes no sense.
         """
         if function is not None:
             return self._declare(function, options)
@@ -107,7 +116,31 @@ class Oakum:
             if each in self.tasks and self.tasks[each].function is not function:
                 raise UsageError(f"task {each}: declared twice; give one of them another name=")
             self.tasks[each] = task
+        self.desk.declare("task", task.name, declared.rules)
         return task
+
+    def queue(self, name: str, **options: Unpack[QueueOptions]) -> Queue:
+        """Declares a queue with its bounds and limits, and gives a name for it that tasks and calls take.
+
+            mail = app.queue("mail", max_jobs=10_000, max_bytes="64MiB", on_full="reject", rate="100/1m")
+
+        `max_jobs` and `max_bytes` (of arguments) bound what has not ended; neither is ever exceeded. `on_full` says what
+        happens there: "block", callers wait for room as long as `block_for` says (a minute if nothing is said, 0 for not at
+        all) and then get QueueFull; "reject", they get it at once; "drop_oldest" and "drop_newest", a job ends as expired,
+        with the reason. `limit`: how many of its jobs run at once, over all workers; `rate`: how many start in a period,
+        like "100/1m". `key_limit` (1 if nothing is said) and `key_rate`: the same for the jobs of each `key`.
+
+        Any number of queues need no declaration: they have no bound. What an operator changes (`oakum queue`) stays until
+        it is reset. Raises UsageError for anything that makes no sense.
+        """
+        if check_name(name, "queue") in self.queues:
+            raise UsageError(f"queue {name}: declared twice; keep what the first declaration gave")
+        rules, block_s = read_queue(name, options)
+        self.queues[name] = Queue(self.desk, name, rules)
+        self.desk.declare("queue", name, rules)
+        if block_s is not None:
+            self.desk.block_s[name] = block_s
+        return self.queues[name]
 
     def schedule(self, name: str, timing: Timing, job: NewJob, **options: Unpack[ScheduleOptions]) -> None:
         """Has a job made at each tick of `timing`, which is `every(...)`, `cron(...)` or `at(...)`: the worker sees to it.
@@ -187,33 +220,16 @@ class Oakum:
 
     def enqueue_many(self, jobs: Iterable[NewJob]) -> int:
         """Stores jobs made by `Task.job`, from any iterable, a bounded batch at a time; answers how many were stored or
-        were there already.
+        were there already. Where a queue is full, it stores what fits and goes on as room comes.
 
-        Raises NotEnqueued or EnqueueUnknown, whose `acknowledged` says how many of the first jobs are certainly stored.
+        Raises QueueFull where none has come for so long as callers wait for it, NotEnqueued or EnqueueUnknown; their
+        `acknowledged` says how many of the first jobs are certainly stored.
         """
         return self.desk.insert_many(jobs)
 
     async def aenqueue_many(self, jobs: Iterable[NewJob] | AsyncIterable[NewJob]) -> int:
         """`enqueue_many` for asyncio, which takes an async iterable too."""
-        import asyncio
-
-        if not isinstance(jobs, AsyncIterable):
-            return await asyncio.to_thread(self.desk.insert_many, jobs)
-        stored, batch = 0, list[NewJob]()
-        async for job in jobs:
-            batch.append(job)
-            if len(batch) == BATCH_JOBS:
-                stored, batch = await self._next_batch(batch, stored), []
-        return await self._next_batch(batch, stored)
-
-    async def _next_batch(self, batch: list[NewJob], stored: int) -> int:
-        import asyncio
-
-        try:
-            return stored + await asyncio.to_thread(self.desk.insert_many, batch)
-        except (NotEnqueued, EnqueueUnknown) as error:
-            error.acknowledged = stored
-            raise
+        return await self.desk.ainsert_many(jobs)
 
     def job(self, job_id: str) -> Job[Any]:
         """The handle of a stored job. Raises UsageError for what is no id."""

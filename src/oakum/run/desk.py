@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import warnings
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Protocol, cast
 
 from oakum.clock import Clock
-from oakum.errors import EnqueueUnknown, NotEnqueued, StoreError, UsageError, WaitInsideJob, WaitTimeout
+from oakum.errors import EnqueueUnknown, NotEnqueued, QueueFull, StoreError, UsageError, WaitInsideJob, WaitTimeout
+from oakum.model.bounds import Ruled, RuleKind, Rules
 from oakum.model.ids import id_text
 from oakum.model.job import NewJob, State
 from oakum.model.progress import Progress, decode_progress
 from oakum.run.context import inside
+from oakum.run.delivery import Delivery
+from oakum.run.door import POLL_S, Door, Ear
+from oakum.run.rules import DEFAULT_BLOCK_S, overfull
 from oakum.store.base import Instant, Mark, Store, TransactionalStore, chunks
 from oakum.store.ids import IdSource
 from oakum.store.open import open_store
@@ -20,7 +25,6 @@ from oakum.units import Duration, parse_duration
 
 BATCH_JOBS: Final = 1000
 BATCH_BYTES: Final = 1024 * 1024
-POLL_S: Final = 0.25  # beneath the bell, which may miss
 
 
 class Line(Protocol):
@@ -31,13 +35,21 @@ class Line(Protocol):
 
 
 class Desk:
-    """One application's access to its store. In a running job `line` is set, and only handing in is possible."""
+    """One application's access to its store. In a running job `line` is set, and only handing in is possible.
+
+    `declared` are the rules that the code has, by kind and name; `block_s` the seconds for which callers wait for room in
+    a queue, where its declaration says so.
+    """
 
     def __init__(self, url: str, clock: Clock) -> None:
         self.url, self.clock = url, clock
         self.ids = IdSource()
         self.line: Line | None = None
+        self.declared: dict[RuleKind, dict[str, Rules]] = {}
+        self.block_s: dict[str, float] = {}
         self._store: Store = open_store(url)
+        self._told = True  # whether the store knows what is declared
+        self._door = Door(lambda: self._store.listen("room"), self._patience)
 
     @property
     def store(self) -> Store:
@@ -48,13 +60,13 @@ class Desk:
 
     @contextlib.contextmanager
     def instead(self, store: Store, clock: Clock) -> Iterator[None]:
-        """Lends another store and clock, for tests."""
-        before = self._store, self.clock
-        self._store, self.clock = store, clock
+        """Lends another store and clock, for tests: nobody else is there who could make room."""
+        before = self._store, self.clock, self._told, self._door.alone
+        self._store, self.clock, self._told, self._door.alone = store, clock, not self.declared, True
         try:
             yield
         finally:
-            self._store, self.clock = before
+            self._store, self.clock, self._told, self._door.alone = before
 
     def now(self) -> Instant:
         """The present moment of the application's clock."""
@@ -63,41 +75,62 @@ class Desk:
     # -- handing in --------------------------------------------------------------------------------------------------
 
     def insert(self, jobs: Sequence[NewJob]) -> Sequence[Mark]:
-        """Stores jobs, all or none; see `oakum.store.base.Store.insert`."""
+        """Stores jobs, all or none, without waiting for room; see `oakum.store.base.Store.insert`."""
         if self.line is not None:
             return self.line.insert(jobs)
+        if not self._told:
+            self._tell()
         return self._store.insert(jobs, self.now())
 
-    def insert_one(self, job: NewJob) -> bytes:
-        """Stores one job; answers its id, or that of the job that holds its key already."""
-        marks = self.insert([job])
-        return marks[0].id if marks else job.id
+    async def _ainsert(self, jobs: Sequence[NewJob]) -> Sequence[Mark]:
+        """`insert`, in a thread."""
+        if self.line is not None:
+            return self.line.insert(jobs)
+        import asyncio  # here and below, not above: it is a third of a small process, and most publishers are not async
+
+        return await asyncio.to_thread(self.insert, jobs)
+
+    def insert_one(self, job: NewJob, block_s: float | None = None) -> bytes:
+        """Stores one job, waiting for room; answers its id, or that of the job that holds its key already."""
+        delivery = Delivery([job], block_s)
+        self._door.deliver(delivery, self.insert)
+        return delivery.marks[0].id if delivery.marks else job.id
+
+    async def ainsert_one(self, job: NewJob, block_s: float | None = None) -> bytes:
+        """`insert_one` for asyncio."""
+        delivery = Delivery([job], block_s)
+        await self._door.adeliver(delivery, self._ainsert)
+        return delivery.marks[0].id if delivery.marks else job.id
 
     def insert_within(self, connection: object, job: NewJob) -> bytes:
         """`insert_one`, within a transaction of the caller's; see `oakum.store.base.TransactionalStore`."""
         store = self.store
         if not hasattr(store, "insert_within"):
-            raise UsageError("using(connection=...): this store has no transactions to share; SQLite and PostgreSQL have")
+            raise UsageError(
+                "using(connection=...): this store has no transactions to share; SQLite and PostgreSQL have"
+            )
+        if not self._told:
+            self._tell()
         marks = cast(TransactionalStore, store).insert_within(connection, [job], self.now())
         return marks[0].id if marks else job.id
-
-    async def ainsert_one(self, job: NewJob) -> bytes:
-        """`insert_one`, in a thread."""
-        if self.line is not None:
-            return self.insert_one(job)
-        import asyncio  # here and below, not above: it is a third of a small process, and most publishers are not async
-
-        return await asyncio.to_thread(self.insert_one, job)
 
     def insert_many(self, jobs: Iterable[NewJob]) -> int:
         """Stores any number of jobs, a bounded batch at a time; see `Oakum.enqueue_many`."""
         stored = 0
         for batch in chunks(jobs, BATCH_JOBS, BATCH_BYTES):
-            try:
-                self.insert(batch)
-            except (NotEnqueued, EnqueueUnknown) as error:
-                error.acknowledged = stored
-                raise
+            delivery = Delivery(batch)
+            with _acknowledging(stored, delivery):
+                self._door.deliver(delivery, self.insert)
+            stored += len(batch)
+        return stored
+
+    async def ainsert_many(self, jobs: Iterable[NewJob] | AsyncIterable[NewJob]) -> int:
+        """`insert_many` for asyncio; an iterable that is not async is read in a thread."""
+        stored = 0
+        async for batch in _batches(jobs):
+            delivery = Delivery(batch)
+            with _acknowledging(stored, delivery):
+                await self._door.adeliver(delivery, self._ainsert)
             stored += len(batch)
         return stored
 
@@ -106,6 +139,37 @@ class Desk:
         if self.line is None:
             raise UsageError("using: on_success=True is for a job that enqueues another; here no job is running")
         self.line.on_success(job)
+
+    # -- rules -------------------------------------------------------------------------------------------------------
+
+    def declare(self, kind: RuleKind, name: str, rules: Rules) -> None:
+        """Notes rules that the code has. The store is told before the next job goes in, and by each worker that starts."""
+        self.declared.setdefault(kind, {})[name] = rules
+        self._told = False
+
+    def ruled(self, kind: RuleKind) -> Mapping[str, Ruled]:
+        """All rules of a kind that the store has."""
+        if not self._told:
+            self._tell()
+        return self.store.rules(kind)
+
+    def override(self, kind: RuleKind, name: str, rules: Rules | None) -> None:
+        """Puts rules in force instead of those declared, None for those again."""
+        self.store.override(kind, name, rules)
+
+    def _tell(self) -> None:
+        """What is declared comes to the store, once in a process. Tasks' limits concern workers, which bring them."""
+        for kind in ("queue", "store"):
+            if kind in self.declared:
+                self._store.declare(kind, self.declared[kind])
+        self._told = True
+        for line in overfull(self._store, self.declared.get("queue", {})):
+            warnings.warn(line, RuntimeWarning, stacklevel=2)
+
+    def _patience(self, full: QueueFull, block_s: float | None) -> float:
+        if self.line is not None:
+            return 0.0  # a job that waited would keep its place from those that make room
+        return self.block_s.get(full.queue, DEFAULT_BLOCK_S) if block_s is None else block_s
 
     # -- asking ------------------------------------------------------------------------------------------------------
 
@@ -157,23 +221,9 @@ class Desk:
         found = await asyncio.to_thread(self.look, job_id)
         if found[0].terminal:
             return found
-        bell = self.store.listen("results")
-        loop, rung = asyncio.get_running_loop(), asyncio.Event()
-        if bell.fileno() >= 0:
-            loop.add_reader(bell.fileno(), rung.set)
-        try:
+        with contextlib.closing(Ear(self.store.listen("results"))) as ear:
             while not (found := await asyncio.to_thread(self.look, job_id))[0].terminal:
-                if bell.fileno() < 0:
-                    await asyncio.to_thread(bell.wait, POLL_S)
-                    continue
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(rung.wait(), POLL_S)
-                rung.clear()
-                bell.drain()
-        finally:
-            if bell.fileno() >= 0:
-                loop.remove_reader(bell.fileno())
-            bell.close()
+                await ear.wait(POLL_S)
         return found
 
     def close(self) -> None:
@@ -187,3 +237,31 @@ def _refuse_inside() -> None:
             "a job may not wait for another: all children could end up waiting. Split it: enqueue what comes after"
             " with using(on_success=True)"
         )
+
+
+@contextlib.contextmanager
+def _acknowledging(stored: int, delivery: Delivery) -> Iterator[None]:
+    """An error tells how many of the first jobs are certainly in."""
+    try:
+        yield
+    except (NotEnqueued, EnqueueUnknown) as error:
+        error.acknowledged = stored + delivery.stored
+        raise
+
+
+async def _batches(jobs: Iterable[NewJob] | AsyncIterable[NewJob]) -> AsyncIterator[list[NewJob]]:
+    import asyncio
+
+    if not isinstance(jobs, AsyncIterable):
+        batches = iter(chunks(jobs, BATCH_JOBS, BATCH_BYTES))
+        while (batch := await asyncio.to_thread(next, batches, None)) is not None:
+            yield batch
+        return
+    batch = []
+    async for job in jobs:
+        batch.append(job)
+        if len(batch) == BATCH_JOBS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

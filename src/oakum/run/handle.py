@@ -42,7 +42,8 @@ class Job(Generic[R]):
 
     @property
     def state(self) -> str:
-        """Where it stands: available, scheduled, running, completed, failed, cancelled, expired or quarantined.
+        """Where it stands: available, scheduled, held (its key is busy), running, completed, failed, cancelled, expired or
+        quarantined.
 
         Raises StoreError when it is no longer kept.
         """

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from oakum.clock import FakeClock
-from oakum.errors import UsageError, WaitTimeout
+from oakum.errors import DuplicateJob, QueueFull, UsageError, WaitTimeout
 from oakum.host.identity import myself
 from oakum.model.job import Claimed, JobQuery, JobView, NewJob, State
-from oakum.model.lifecycle import settle
+from oakum.model.lifecycle import not_followed, settle
 from oakum.model.outcome import Completed, Outcome, Usage
 from oakum.model.progress import Progress, encode_progress
 from oakum.run.context import Context, enter
@@ -92,6 +92,8 @@ class Kit:
         return Instant.read(self.clock)
 
     def _declare(self) -> None:
+        for kind, rules in self._app.desk.declared.items():
+            self.store.declare(kind, rules)
         for _ in self._ticker.declare(sorted(self._app.schedules.items()), "kit"):
             pass
 
@@ -131,8 +133,15 @@ class Kit:
             desk.line = None
         usage = Usage(self._now().wall_ms, (time.monotonic_ns() - started) // 1000, 0)
         follow = tuple(line.following) if isinstance(outcome, Completed) else ()
-        settled = settle(job, outcome, usage, task.spec, self._now().wall_ms, EVEN_LUCK, follow=follow)
-        self.store.settle([settled], self._holder, self._now())
+
+        def end(outcome: Outcome, follow: tuple[NewJob, ...]) -> None:
+            settled = settle(job, outcome, usage, task.spec, self._now().wall_ms, EVEN_LUCK, follow=follow)
+            self.store.settle([settled], self._holder, self._now())
+
+        try:
+            end(outcome, follow)
+        except (QueueFull, DuplicateJob) as error:
+            end(not_followed(error, task.spec), ())
 
     def _call(self, task: Task[Any, Any, Any], job: Claimed, context: Context) -> Outcome:
         app = self._app

@@ -64,6 +64,7 @@ def manifest(app: Oakum, target: str) -> Manifest:
         files=user_files(),
         warnings=tuple(_warnings(app)),
         schedules=len(app.schedules),
+        rules=app.desk.declared,
     )
 
 

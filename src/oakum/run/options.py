@@ -6,19 +6,23 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
 from oakum.errors import UsageError
+from oakum.model.bounds import Rate, Rules
 from oakum.model.job import DEFAULT_QUEUE, Overrides
 from oakum.model.retry import NEVER, RetryRule
 from oakum.model.task import DEFAULT_CRASH_BUDGET, DEFAULT_HEADROOM, DEFAULT_RESULT_TTL_S, DEFAULT_TIMEOUT_S, TaskSpec
+from oakum.run.names import check_known, check_name
+from oakum.run.rules import read_rules
 from oakum.run.signature import signature_of
+from oakum.run.unique import Debounce, Sole, Unique, read_sole
 from oakum.units import Duration, Size, parse_duration, parse_size
 
-Unique = Literal["task", "args"]
+if TYPE_CHECKING:
+    from oakum.run.queue import Queue
 
 PRIORITIES: Final = range(-32768, 32768)
-LONGEST_NAME: Final = 200
 MOST_TAGS: Final = 16
 DEFAULT_CONCURRENCY: Final = 16
 
@@ -51,7 +55,7 @@ class TaskOptions(TypedDict, total=False):
     """What `Oakum.task` takes beside the function; each is explained there."""
 
     name: str
-    queue: str
+    queue: str | Queue
     priority: int
     memory: Size
     memory_max: Size
@@ -63,6 +67,8 @@ class TaskOptions(TypedDict, total=False):
     expires: Duration
     result_ttl: Duration
     concurrency: int
+    limit: int | None
+    rate: str | Rate | None
     raises: Sequence[type[BaseException]]
     aliases: Sequence[str]
 
@@ -70,7 +76,8 @@ class TaskOptions(TypedDict, total=False):
 class CallOptions(TypedDict, total=False):
     """What `Task.using` takes; each is explained there."""
 
-    queue: str
+    queue: str | Queue
+    key: str
     priority: int
     delay: Duration
     run_at: datetime
@@ -80,7 +87,10 @@ class CallOptions(TypedDict, total=False):
     memory_max: Size
     retries: int
     result_ttl: Duration
-    unique: Unique
+    unique: Literal["task", "args"] | Unique
+    debounce: Duration | Debounce
+    throttle: Duration
+    block_for: Duration
     idempotency_key: str
     tags: Sequence[str]
     on_success: bool
@@ -95,6 +105,7 @@ class Declared:
     exceptions: tuple[type[BaseException], ...]
     raises: tuple[type[BaseException], ...]
     expires_ms: int | None
+    rules: Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +113,13 @@ class Call:
     """What `using(...)` changed, read: times in milliseconds from the call, None where nothing was said."""
 
     queue: str | None = None
+    key: str | None = None
     priority: int | None = None
     delay_ms: int = 0
     run_at_ms: int = 0
     expires_ms: int | None = None
-    unique: Unique | None = None
+    sole: Sole | None = None
+    block_s: float | None = None
     idempotency: bytes | None = None
     tags: tuple[str, ...] = ()
     overrides: Overrides | None = None
@@ -128,7 +141,7 @@ def read_task(function: Callable[..., Any], default_name: str, options: TaskOpti
     timeout = options.get("timeout", DEFAULT_TIMEOUT_S)
     spec = TaskSpec(
         name=name,
-        queue=check_name(options.get("queue", DEFAULT_QUEUE), "queue"),
+        queue=check_queue(options.get("queue", DEFAULT_QUEUE)),
         priority=check_priority(options.get("priority", 0)),
         memory=memory,
         memory_max=memory_max,
@@ -142,7 +155,8 @@ def read_task(function: Callable[..., Any], default_name: str, options: TaskOpti
         aliases=tuple(check_name(alias, "alias") for alias in options.get("aliases", ())),
         signature=str(signature_of(function)),
     )
-    return Declared(spec, exceptions, tuple(options.get("raises", ())), _milliseconds(options, "expires"))
+    limits = read_rules({"limit": options.get("limit"), "rate": options.get("rate")}, f"task {name}")
+    return Declared(spec, exceptions, tuple(options.get("raises", ())), _milliseconds(options, "expires"), limits)
 
 
 def read_call(options: CallOptions) -> Call:
@@ -150,6 +164,9 @@ def read_call(options: CallOptions) -> Call:
     check_known(options, CallOptions, "using")
     if "delay" in options and "run_at" in options:
         raise UsageError("using: delay and run_at both say when; give one of them")
+    if "debounce" in options and ("delay" in options or "run_at" in options):
+        raise UsageError("using: debounce says when; leave delay and run_at out")
+    sole = read_sole(options.get("unique"), options.get("debounce"), options.get("throttle"))
     overrides = Overrides(
         timeout_s=_seconds(options, "timeout"),
         memory=_size(options, "memory"),
@@ -157,15 +174,17 @@ def read_call(options: CallOptions) -> Call:
         retries=_rule(options["retries"]).count if "retries" in options else None,
         result_ttl_s=_seconds(options, "result_ttl"),
     )
-    key = options.get("idempotency_key")
+    idempotency = options.get("idempotency_key")
     return Call(
-        queue=check_name(options["queue"], "queue") if "queue" in options else None,
+        queue=check_queue(options["queue"]) if "queue" in options else None,
+        key=check_name(options["key"], "key") if "key" in options else None,
         priority=check_priority(options["priority"]) if "priority" in options else None,
-        delay_ms=_milliseconds(options, "delay", zero=True) or 0,
+        delay_ms=_milliseconds(options, "delay", zero=True) or (sole.delay_ms if sole is not None else 0),
         run_at_ms=_moment(options["run_at"]) if "run_at" in options else 0,
         expires_ms=_milliseconds(options, "expires"),
-        unique=_unique(options.get("unique")),
-        idempotency=None if key is None else digest("key", key.encode()),
+        sole=sole,
+        block_s=_seconds(options, "block_for"),
+        idempotency=None if idempotency is None else digest("key", idempotency.encode()),
         tags=_tags(options.get("tags", ())),
         overrides=None if overrides == Overrides() else overrides,
         on_success=options.get("on_success", False),
@@ -184,11 +203,9 @@ def digest(kind: str, *parts: bytes) -> bytes:
     return state.digest()
 
 
-def check_name(name: str, what: str) -> str:
-    """A queue's, task's or tag's name: printable, without spaces at the ends, at most 200 characters."""
-    if not name or len(name) > LONGEST_NAME or name != name.strip() or not name.isprintable():
-        raise UsageError(f"{what}: {name!r} is not a name; use 1 to {LONGEST_NAME} printable characters")
-    return name
+def check_queue(queue: str | Queue) -> str:
+    """A queue's name, given as that or as what `Oakum.queue` made."""
+    return check_name(queue if isinstance(queue, str) else queue.name, "queue")
 
 
 def check_priority(priority: int) -> int:
@@ -196,13 +213,6 @@ def check_priority(priority: int) -> int:
     if isinstance(priority, bool) or priority not in PRIORITIES:
         raise UsageError(f"priority: {priority!r} is not a whole number from {PRIORITIES[0]} to {PRIORITIES[-1]}")
     return priority
-
-
-def check_known(options: Mapping[str, Any], known: type, where: str) -> None:
-    """Raises UsageError for an option that `known`, a TypedDict, does not have."""
-    for name in options:
-        if name not in known.__annotations__:
-            raise UsageError(f"{where}: there is no option {name!r}; there are {', '.join(known.__annotations__)}")
 
 
 def _read_retries(value: Retries) -> tuple[tuple[type[BaseException], ...], tuple[RetryRule, ...]]:
@@ -240,14 +250,6 @@ def _moment(run_at: datetime) -> int:
     if run_at.tzinfo is None:
         raise UsageError(f"run_at: {run_at!r} has no time zone; write datetime.now(UTC) + timedelta(...)")
     return max(1, round(run_at.timestamp() * 1000))
-
-
-def _unique(value: Unique | None) -> Unique | None:
-    if value not in (None, "task", "args"):
-        raise UsageError(
-            f"unique: {value!r} is none; write unique='args' (one job with these arguments) or unique='task'"
-        )
-    return value
 
 
 def _tags(tags: Sequence[str]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from oakum.model.ids import id_wall_ms
 from oakum.model.job import NewJob
 from oakum.model.schedule.spec import All, Overlap, Schedule
 from oakum.model.schedule.timing import Every, Timing, moment_ms
-from oakum.run.options import check_known
+from oakum.run.names import check_known
 from oakum.units import Duration, parse_duration
 
 LARGEST_CATCHUP: Final = 1000

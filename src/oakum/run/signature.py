@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import GenericAlias
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ _MOST_POSITIONAL: Final = 15  # the length of a MessagePack array of up to 15 it
 _PLACE: Final = re.compile(r" - at `\$\[(\d+)\]")
 
 _encode: Final = msgspec.msgpack.Encoder().encode
+_encode_sorted: Final = msgspec.msgpack.Encoder(order="deterministic").encode
 _PLAIN: Final = msgspec.msgpack.Decoder()
 
 
@@ -71,6 +72,19 @@ class Arguments:
         if self._typed:
             self.unpack(payload)
         return payload
+
+    def chosen(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], names: Sequence[str] | None) -> bytes:
+        """The values that a call gives to some parameters, None for all: the same bytes however they were passed, with
+        defaults filled in. The call is one that `pack` has taken."""
+        bound = self.signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return _encode_sorted([bound.arguments[name] for name in (self._names if names is None else names)])
+
+    def check_names(self, names: Sequence[str]) -> None:
+        """Raises UsageError for a name that is none of the parameters'."""
+        for name in names:
+            if name not in self._by_name:
+                raise UsageError(f"unique: {self} has no argument {name!r}")
 
     def unpack(self, payload: bytes) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The call in `payload`. Raises UsageError when it does not fit the annotations."""

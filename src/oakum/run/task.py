@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Generic, ParamSpec, TypeVar, Unpack
 
+from msgspec.structs import replace
+
 from oakum.errors import UsageError
 from oakum.model.job import NewJob
 from oakum.model.job import Unique as UniqueKey
 from oakum.run.desk import Desk
 from oakum.run.handle import Job
-from oakum.run.options import Call, CallOptions, Declared, Unique, digest, read_call
+from oakum.run.options import Call, CallOptions, Declared, digest, read_call
 from oakum.run.signature import Arguments
+from oakum.run.unique import Sole
+from oakum.units import format_duration
 
 P = ParamSpec("P")
 R = TypeVar("R")  # what the job answers
@@ -52,13 +56,14 @@ class Task(Generic[P, R, C]):
     def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
         """Stores a job that will make this call.
 
-        Raises UsageError when the arguments do not fit, PayloadError when they cannot be stored, NotEnqueued when the
-        job is certainly not in the store, EnqueueUnknown when it may be.
+        Where its queue is full, this waits for room as the queue says. Raises UsageError when the arguments do not fit,
+        PayloadError when they cannot be stored, QueueFull where there was no room, DuplicateJob where `unique` is to reject,
+        NotEnqueued when the job is certainly not in the store for another reason, EnqueueUnknown when it may be.
         """
         return self.enqueue_as(_AS_DECLARED, args, kwargs)
 
     async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
-        """`enqueue` for asyncio: the commit runs in a thread."""
+        """`enqueue` for asyncio: the commit runs in a thread; waiting for room takes none."""
         return await self.aenqueue_as(_AS_DECLARED, args, kwargs)
 
     def job(self, *args: P.args, **kwargs: P.kwargs) -> NewJob:
@@ -70,14 +75,24 @@ class Task(Generic[P, R, C]):
 
         `queue`, `priority` (higher runs sooner). `delay` or `run_at`: not before then. `expires`: not later than this
         long after the call, or after `run_at`. `timeout`, `memory`, `memory_max`, `retries`, `result_ttl`: as in
-        `Oakum.task`; a timeout of 0 is none. `unique`: "args" or "task"; while such a job waits or runs, another is
-        not stored and the handle is that job's. `idempotency_key`: the same, by a key of yours, until a day after the
-        job's end. `tags`: up to 16 names. `on_success`, inside a job only: stored in the same commit in which that job
-        completes, or never. `connection`, a connection of yours to the store's own database (psycopg, SQLAlchemy or
-        Django): stored in your transaction, so that it is there if and only if you commit. Raises UsageError for what
-        makes no sense.
+        `Oakum.task`; a timeout of 0 is none. `tags`: up to 16 names. `key`: jobs of one key run one at a time, in order
+        (or as `Oakum.queue` says). `block_for`: how long to wait for room in a full queue.
+
+        `unique`: "args", "task" or a `Unique`; while such a job waits or runs, another is not stored and the handle is that
+        job's. `debounce`, a duration or a `Debounce`: one job for a burst of calls, so long after the last of them, with its
+        arguments. `throttle`: at most one job in such a period, the first call's; later ones answer its handle. With either,
+        `unique` says which calls are the same (those with the same arguments, if nothing is said). `idempotency_key`: one
+        job for a key of yours, until a day after the job's end.
+
+        `on_success`, inside a job only: stored in the same commit in which that job completes, or never; where its queue
+        is full then, that job fails with QueueFull, and is tried again as its `retries` say. `connection`, a connection of
+        yours to the store's own database (psycopg, SQLAlchemy or Django): stored in your transaction, so that it is there if
+        and only if you commit; a full queue refuses at once. Raises UsageError for what makes no sense.
         """
-        return Using(self, read_call(options))
+        call = read_call(options)
+        if call.sole is not None:
+            self._check_sole(call.sole, call)
+        return Using(self, call)
 
     def make(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> NewJob:
         """The job of one call under the given options."""
@@ -97,11 +112,31 @@ class Task(Generic[P, R, C]):
             priority=spec.priority if call.priority is None else call.priority,
             run_at_ms=run_at_ms,
             expires_ms=None if expires_ms is None else max(now_ms, run_at_ms) + expires_ms,
-            unique=_unique_key(call.unique, spec.name, payload),
+            unique=None if call.sole is None else self._unique_key(call.sole, args, kwargs),
             idempotency=call.idempotency,
             overrides=call.overrides,
             tags=call.tags,
+            key=call.key,
         )
+
+    def _unique_key(self, sole: Sole, args: tuple[Any, ...], kwargs: dict[str, Any]) -> UniqueKey:
+        """What makes the job of one call the only one: the rule that was read, with its key."""
+        if sole.key is not None:
+            return replace(sole.rule, key=digest("unique key", self.name.encode(), sole.key.encode()))
+        chosen = b"" if sole.args == () else self.arguments.chosen(args, kwargs, sole.args)
+        return replace(sole.rule, key=digest("unique", self.name.encode(), chosen))
+
+    def _check_sole(self, sole: Sole, call: Call) -> None:
+        """Raises UsageError for arguments that there are not, and for a period longer than ended jobs are remembered."""
+        self.arguments.check_names(sole.args or ())
+        kept_s = call.overrides.result_ttl_s if call.overrides is not None else None
+        kept_s = self.spec.result_ttl_s if kept_s is None else kept_s
+        period_ms, remembers = sole.rule.period_ms, any(state.terminal for state in sole.rule.states)
+        if period_ms is not None and remembers and period_ms > kept_s * 1000:
+            raise UsageError(
+                f"task {self.name}: a period of {format_duration(period_ms / 1000)} is longer than its ended jobs are"
+                f" kept, {format_duration(kept_s)}; give it a longer result_ttl"
+            )
 
     def enqueue_as(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Job[R]:
         """`enqueue` under the given options."""
@@ -111,7 +146,7 @@ class Task(Generic[P, R, C]):
             return self._handle(job.id)
         if call.connection is not None:
             return self._handle(self._desk.insert_within(call.connection, job))
-        return self._handle(self._desk.insert_one(job))
+        return self._handle(self._desk.insert_one(job, call.block_s))
 
     async def aenqueue_as(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Job[R]:
         """`aenqueue` under the given options."""
@@ -121,7 +156,7 @@ class Task(Generic[P, R, C]):
             return self._handle(job.id)
         if call.connection is not None:
             raise UsageError("using: a connection of yours is used in your own thread; call enqueue, not aenqueue")
-        return self._handle(await self._desk.ainsert_one(job))
+        return self._handle(await self._desk.ainsert_one(job, call.block_s))
 
     def retry_rule(self, error: BaseException) -> int:
         """The place of the retry rule that an exception matches; the last one is for all that have none of their own."""
@@ -154,12 +189,8 @@ class Using(Generic[P, R]):
         """See `Task.job`."""
         if self._call.on_success:
             raise UsageError("using: on_success goes with enqueue, inside a job; enqueue_many commits at once")
+        if self._call.block_s is not None:
+            raise UsageError("using: block_for goes with enqueue; enqueue_many waits as the queue says")
         if self._call.connection is not None:
             raise UsageError("using: a connection of yours goes with enqueue; enqueue_many commits on the store's own")
         return self._task.make(self._call, args, kwargs)
-
-
-def _unique_key(unique: Unique | None, task: str, payload: bytes) -> UniqueKey | None:
-    if unique is None:
-        return None
-    return UniqueKey(digest("unique", task.encode(), payload if unique == "args" else b""))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from oakum.errors import EnqueueUnknown, NotEnqueued, UsageError
+from oakum.errors import EnqueueUnknown, UsageError
 from oakum.model.job import NewJob
 from oakum.model.outcome import Completed, Outcome
-from oakum.run.link import wire
+from oakum.run.link.calls import Call, Stored, decode_answer
 from oakum.run.link.channel import Channel
+from oakum.run.link.wire import encode
 from oakum.store.base import Mark
 
 MOST_FOLLOWING: Final = 1000
@@ -23,15 +24,15 @@ class Line:
         self._following: list[NewJob] = []
 
     def insert(self, jobs: Sequence[NewJob]) -> Sequence[Mark]:
-        """Has jobs stored. Raises NotEnqueued or EnqueueUnknown."""
-        self._channel.send(wire.encode(wire.Store(list(jobs))))
+        """Has jobs stored. Raises QueueFull, DuplicateJob, NotEnqueued or EnqueueUnknown."""
+        self._channel.send(encode(Call(list(jobs))))
         packet = self._channel.receive()
         if not packet:
             raise EnqueueUnknown("the worker ended while the job was being stored")
-        answer = wire.decode_answer(packet)
-        if isinstance(answer, wire.Stored):
+        answer = decode_answer(packet)
+        if isinstance(answer, Stored):
             return [Mark(place, job_id) for place, job_id in answer.marks]
-        raise (EnqueueUnknown if answer.unknown else NotEnqueued)(answer.message)
+        raise answer.error()
 
     def on_success(self, job: NewJob) -> None:
         """Keeps a job for the commit in which the running one completes."""

@@ -75,28 +75,6 @@ class Said(Struct, frozen=True, array_like=True, tag_field="kind", tag=4):
     progress: Progress
 
 
-# -- a job's own enqueues, on a line of their own ----------------------------------------------------------------------
-
-
-class Store(Struct, frozen=True, array_like=True, tag_field="kind", tag=1):
-    """Jobs that the running job enqueues."""
-
-    jobs: list[NewJob]
-
-
-class Stored(Struct, frozen=True, array_like=True, tag_field="kind", tag=1):
-    """They are committed; `marks` are (place, id) of those that were there already."""
-
-    marks: list[tuple[int, bytes]]
-
-
-class Refused(Struct, frozen=True, array_like=True, tag_field="kind", tag=2):
-    """They are not; `unknown` says that they might be."""
-
-    message: str
-    unknown: bool = False
-
-
 # -- template and supervisor -------------------------------------------------------------------------------------------
 
 
@@ -122,13 +100,10 @@ class Fork(Struct, frozen=True, tag=True):
 
 
 FromChild = Ready | Done | Declined | Said
-Answer = Stored | Refused
 FromTemplate = Loaded | Broken
 
 encode: Final = msgspec.msgpack.Encoder().encode
 decode_hands: Final = msgspec.msgpack.Decoder(list[Hand]).decode
 decode_from_child: Final = msgspec.msgpack.Decoder(FromChild).decode
-decode_store: Final = msgspec.msgpack.Decoder(Store).decode
-decode_answer: Final = msgspec.msgpack.Decoder(Answer).decode
 decode_from_template: Final = msgspec.msgpack.Decoder(FromTemplate).decode
 decode_fork: Final = msgspec.msgpack.Decoder(Fork).decode

@@ -16,6 +16,7 @@ from oakum.model.job import Claimed, NewJob
 from oakum.model.outcome import Outcome, Usage
 from oakum.model.progress import encode_progress
 from oakum.run.link import wire
+from oakum.run.link.calls import Call, decode_call
 from oakum.run.worker.fleet import Fleet
 from oakum.run.worker.herald import Herald
 from oakum.run.worker.kid import InHand, Kid
@@ -51,7 +52,7 @@ class Crew:
         self.ended: list[Ended] = []
         self.returned: list[Claimed] = []
         self.notes: dict[int, bytes] = {}
-        self.calls: list[tuple[Kid, wire.Store]] = []
+        self.calls: list[tuple[Kid, Call]] = []
         self.trouble = ""
         self._poller, self._groups = poller, groups
         self._stillborn = 0
@@ -185,7 +186,7 @@ class Crew:
     def _hear_call(self, kid: Kid) -> None:
         packet = kid.line.receive(wait=False)
         if packet:
-            self.calls.append((kid, wire.decode_store(packet)))
+            self.calls.append((kid, decode_call(packet)))
         elif packet == b"":
             self._fell_silent(kid)
 

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Final
 
 from oakum.clock import Clock, SystemClock
-from oakum.errors import CannotRun
+from oakum.errors import CannotRun, StoreError
 from oakum.events import WorkerStarted, WorkerStopped
 from oakum.host import cgroup, memory
 from oakum.host.process import become_subreaper, set_name
@@ -20,6 +20,7 @@ from oakum.model.ids import id_text
 from oakum.model.job import DEFAULT_QUEUE, Claimed
 from oakum.model.outcome import Released
 from oakum.model.task import Manifest
+from oakum.run.rules import overfull
 from oakum.run.worker.crew import Crew
 from oakum.run.worker.fleet import Fleet
 from oakum.run.worker.health import Health
@@ -81,6 +82,7 @@ class Worker:
         self._templates = Templates(settings.target, planted, say)
         self._told: list[int] = []
         self._said: set[str] = set()  # what is amiss and was told
+        self._undeclared = False  # whether there are rules that the store was not told of
         self._groups: cgroup.Parent | None = None
         self._poller = Poller()
         self._crew: Crew
@@ -171,6 +173,8 @@ class Worker:
 
     def _tick(self, now: float) -> None:
         self._obey()
+        if self._undeclared:
+            self._declare()
         self._house.tick(now)
         if self._house.lost_lease:
             self._house.lost_lease = 0
@@ -190,11 +194,26 @@ class Worker:
         assert nursery is not None
         self._crew.nursery = nursery
         supervisor.ledger.learn(self._templates.manifest)
+        self._undeclared = True
         self._scheduler.learn(nursery.take_schedules(), self._templates.manifest.app)
         self._poller.watch(nursery.fileno(), lambda: self._template_died(nursery))
         if self._templates.manifest.listens:
             supervisor.herald.connect(*nursery.listener())
         self._crew.fill()
+
+    def _declare(self) -> None:
+        """Brings the rules of queues, tasks and store to the store; at the next tick again where it is in trouble."""
+        store, rules = self._supervisor.store, self._templates.manifest.rules
+        try:
+            for kind, declared in rules.items():
+                store.declare(kind, declared)
+            too_low = list(overfull(store, rules.get("queue", {})))
+        except StoreError as error:
+            self._supervisor.store_trouble = str(error)
+            return
+        self._undeclared = False
+        for line in too_low:
+            self._say(f"oakum worker: {line}")
 
     def _template_died(self, nursery: Nursery) -> None:
         """A template that has loaded speaks only by ending. Its children live on; another template is started."""
@@ -292,8 +311,9 @@ class Worker:
 
 
 def queues_of(manifest: Manifest) -> tuple[str, ...]:
-    """All queues that an application's tasks name, the default one first: jobs may be sent there by name."""
-    return tuple(dict.fromkeys([DEFAULT_QUEUE, *sorted(spec.queue for spec in manifest.tasks)]))
+    """All queues that an application declares or its tasks name, the default one first: jobs may be sent there by name."""
+    named = {spec.queue for spec in manifest.tasks} | manifest.rules.get("queue", {}).keys()
+    return tuple(dict.fromkeys([DEFAULT_QUEUE, *sorted(named)]))
 
 
 def _drain(wake: socket.socket) -> None:

@@ -13,19 +13,23 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from msgspec.structs import replace
+
 from oakum.clock import Clock
-from oakum.errors import EnqueueUnknown, StoreError
+from oakum.errors import DuplicateJob, NotEnqueued, QueueFull, StoreError
 from oakum.events import JobEnded, LeaseWasLost, RoomShort
 from oakum.host.identity import myself
 from oakum.host.tree import resident
 from oakum.model.admission import AGEING_S, Plan
 from oakum.model.ids import id_text
 from oakum.model.job import Claimed
-from oakum.model.lifecycle import Settlement, settle
+from oakum.model.lifecycle import Settlement, not_followed, settle
 from oakum.model.outcome import Cancelled, Completed, OverBudget, Released, describe
 from oakum.run.link import wire
+from oakum.run.link.calls import Answer
 from oakum.run.link.orders import AT_ONCE
 from oakum.run.link.page import CANCEL
+from oakum.run.worker.answers import answer
 from oakum.run.worker.crew import BEHIND_SLOW_NS, Crew, Ended
 from oakum.run.worker.kid import Kid, attempt_of
 from oakum.run.worker.ledger import Ledger
@@ -79,6 +83,7 @@ class Supervisor:
         self._next_claim = 0.0
         self._not_before = 0.0  # after trouble with the store
         self._last_settled = time.monotonic()
+        self._settle_most = SETTLE_AT_MOST
         self._ended_since = 0.0
         self._meter = Meter(lambda: self.fleet.kids)
 
@@ -147,25 +152,13 @@ class Supervisor:
     # -- jobs that running jobs enqueue ------------------------------------------------------------------------------
 
     def _answer_calls(self) -> None:
-        """Stores what all children want stored in one commit, then tells each."""
+        """Stores what all children want stored, in one commit where it can be, and tells each."""
         calls, self.crew.calls = self.crew.calls, []
         if not calls:
             return
-        try:
-            marks = {
-                mark.place: mark.id
-                for mark in self.store.insert([job for _, call in calls for job in call.jobs], self.now())
-            }
-        except StoreError as error:
-            for kid, _ in calls:
-                _reply(kid, wire.Refused(str(error), isinstance(error, EnqueueUnknown)))
-            return
+        for (kid, _), said in zip(calls, answer(self.store, [call for _, call in calls], self.now()), strict=True):
+            _reply(kid, said)
         self._rung = True
-        first = 0
-        for kid, call in calls:
-            places = range(first, first + len(call.jobs))
-            _reply(kid, wire.Stored([(place - first, marks[place]) for place in places if place in marks]))
-            first += len(call.jobs)
 
     # -- settling ----------------------------------------------------------------------------------------------------
 
@@ -186,15 +179,18 @@ class Supervisor:
         if monotonic < self._not_before:
             return
         self._ended_since = 0.0
-        batch = ended[:SETTLE_AT_MOST]
+        batch = ended[: self._settle_most]
         now = self.now()
         settlements = [self._judge(each, now.wall_ms) for each in batch]
         try:
             late = self.store.settle(settlements, self.holder, now)
+        except (QueueFull, DuplicateJob) as error:
+            self._refused(batch, error)
+            return
         except StoreError as error:
             self._trouble(error)
             return
-        self.store_trouble = ""
+        self.store_trouble, self._settle_most = "", SETTLE_AT_MOST
         self._last_settled = monotonic
         del ended[: len(batch)]
         self.ended_jobs += len(batch) - len(late)
@@ -204,6 +200,17 @@ class Supervisor:
         if self._limited or any(each.follow or each.ended_ms is None for each in settlements):
             self._rung = True  # there is room again, or something new
         self._tell(batch, settlements, set(late))
+
+    def _refused(self, batch: list[Ended], error: NotEnqueued) -> None:
+        """Nothing was written, since a job that was to follow one of these was refused: that one fails instead.
+
+        Which one it is, ever smaller batches tell.
+        """
+        if len(batch) > 1:
+            self._settle_most = len(batch) // 2
+            return
+        (each,) = batch
+        self.crew.ended[0] = replace(each, outcome=not_followed(error, self.ledger.spec(each.job.task)), follow=())
 
     def _judge(self, each: Ended, now_ms: int) -> Settlement:
         job, outcome = each.job, each.outcome
@@ -392,9 +399,9 @@ class Supervisor:
         self.ledger.refit(self.fleet.room())
 
 
-def _reply(kid: Kid, answer: wire.Answer) -> None:
+def _reply(kid: Kid, said: Answer) -> None:
     try:
-        kid.line.send(wire.encode(answer), wait=False)
+        kid.line.send(wire.encode(said), wait=False)
     except OSError:
         return  # the job that asked has ended
 
