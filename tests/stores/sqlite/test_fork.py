@@ -105,11 +105,11 @@ def test_a_child_does_not_insert_for_its_parents_threads(outcome_of):
     said = outcome_of(
         FORK
         + """
-from oakum.store.sqlite.insert import _Ticket
+from oakum.store.group import Ticket
 store.insert([new()], now())
-store._inserter._waiting.append(_Ticket([new()], now()))  # a thread that has just come
+store._inserter.group._waiting.append(Ticket([new()], now()))  # a thread that has just come
 join(fork(lambda: store.insert([new()], now())))
-say(jobs(), len(store._inserter._waiting))
+say(jobs(), len(store._inserter.group._waiting))
 """
     )
     assert said == ["2 1"]

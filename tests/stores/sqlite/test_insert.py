@@ -30,7 +30,7 @@ def commits(bench, monkeypatch):
         write(tickets)
         seen.append(sum(len(ticket.jobs) for ticket in tickets))
 
-    monkeypatch.setattr(inserter, "_write", counted)
+    monkeypatch.setattr(inserter.group, "_write", counted)
     return seen
 
 
@@ -56,11 +56,11 @@ def insert_together(bench, batches) -> list[Caller]:
     turnstile = Turnstile(bench.store._connection.directory)
     with turnstile:
         callers[0].start()
-        wait_until(inserter._committing.locked)
-        wait_until(lambda: not inserter._waiting)
+        wait_until(inserter.group._committing.locked)
+        wait_until(lambda: not inserter.group._waiting)
         for caller in callers[1:]:
             caller.start()
-            wait_until(lambda jobs=caller.jobs: jobs in [ticket.jobs for ticket in inserter._waiting])
+            wait_until(lambda jobs=caller.jobs: jobs in [ticket.jobs for ticket in inserter.group._waiting])
     turnstile.close()
     for caller in callers:
         caller.join(SECONDS)
@@ -108,7 +108,7 @@ def test_a_store_that_fails_says_so_to_all(bench, commits, monkeypatch):
     def full(db):
         raise StoreFull("work.db: the disk is full")
 
-    monkeypatch.setattr(bench.store._inserter, "_keep_room", full)
+    monkeypatch.setattr(bench.store._inserter, "keep_room", full)
     callers = insert_together(bench, [plain(bench, 1), plain(bench, 2), plain(bench, 3)])
     assert [type(caller.error) for caller in callers] == [NotEnqueued] * 3
     assert all(isinstance(caller.error.__cause__, StoreFull) for caller in callers)
@@ -150,7 +150,7 @@ def test_two_unknown_ends_are_an_unknown_end(bench, commits, monkeypatch):
 
 def test_an_unknown_end_followed_by_a_clear_failure_stays_unknown(bench, commits, monkeypatch):
     failing_commits(bench.store._connection, monkeypatch, True)
-    keep, calls = bench.store._inserter._keep_room, []
+    keep, calls = bench.store._inserter.keep_room, []
 
     def full_the_second_time(db):
         calls.append(db)
@@ -158,7 +158,7 @@ def test_an_unknown_end_followed_by_a_clear_failure_stays_unknown(bench, commits
             raise StoreFull("work.db: the disk is full")
         keep(db)
 
-    monkeypatch.setattr(bench.store._inserter, "_keep_room", full_the_second_time)
+    monkeypatch.setattr(bench.store._inserter, "keep_room", full_the_second_time)
     with pytest.raises(EnqueueUnknown):
         bench.plain(1)
     assert len(calls) == 2
@@ -189,7 +189,7 @@ def test_a_settle_of_unknown_end_can_be_repeated(bench, monkeypatch):
 
 def test_who_is_interrupted_takes_nobody_with_him(bench, commits, monkeypatch):
     inserter = bench.store._inserter
-    write, interrupted = inserter._write, []
+    write, interrupted = inserter.group._write, []
 
     def once(tickets):
         if len(tickets) > 1 and not interrupted:
@@ -197,7 +197,7 @@ def test_who_is_interrupted_takes_nobody_with_him(bench, commits, monkeypatch):
             raise KeyboardInterrupt
         write(tickets)
 
-    monkeypatch.setattr(inserter, "_write", once)
+    monkeypatch.setattr(inserter.group, "_write", once)
     monkeypatch.setattr(threading, "excepthook", lambda args: None)
     callers = insert_together(bench, [plain(bench, size) for size in (1, 2, 3, 4)])
     assert interrupted

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -12,15 +11,16 @@ import apsw
 from oakum.model.job import Claimed, State
 from oakum.model.lifecycle import EXPIRED
 from oakum.store.base import Want
-from oakum.store.sqlite import meta
+from oakum.store.sqlite import keys, meta
 from oakum.store.sqlite.connection import fetch_all, fetch_one
+from oakum.store.sqlite.ending import COLUMNS, end_waiting
+from oakum.store.sqlite.limits import Limits
 from oakum.store.sqlite.names import Names
-from oakum.store.sqlite.settle import end_waiting
 from oakum.store.sqlite.tally import Tally
 
 PROMOTED_AT_ONCE: Final = 1000
 
-_COLUMNS: Final = "seq, id, task, queue, payload, token, tries, crashes, over, suspect, meta"
+_COLUMNS: Final = "seq, id, task, queue, payload, token, tries, crashes, over, suspect, meta, key"
 _READY: Final = f"""
 SELECT rank, run_at, expires_at, {_COLUMNS} FROM job
 WHERE state = 0 AND queue = ? AND task = ? ORDER BY rank, run_at, seq LIMIT ?
@@ -28,10 +28,13 @@ WHERE state = 0 AND queue = ? AND task = ? ORDER BY rank, run_at, seq LIMIT ?
 _TAKE: Final = "UPDATE job SET state = 1, holder = ?, token = token + 1 WHERE seq = ?"
 _HELD: Final = f"SELECT {_COLUMNS} FROM job WHERE state = 1 AND holder = ? ORDER BY seq LIMIT ?"
 _EXPIRING: Final = "expires_at IS NOT NULL AND state IN (0, 2, 3)"  # word for word as in the index
-_EXPIRED: Final = f"SELECT seq, queue, task, state FROM job WHERE expires_at <= ? AND {_EXPIRING} LIMIT ?"
-_PROMOTE: Final = """
-UPDATE job SET state = 0 WHERE seq IN (SELECT seq FROM job WHERE state = 2 AND run_at <= ? LIMIT ?) RETURNING queue, task
+_EXPIRED: Final = f"SELECT {COLUMNS} FROM job WHERE expires_at <= ? AND {_EXPIRING} LIMIT ?"
+_DUE: Final = "SELECT seq FROM job WHERE state = 2 AND run_at <= ? LIMIT ?"
+# One with a key and no place of it is held, until `keys.enter` has found it one.
+_PROMOTE: Final = f"""
+UPDATE job SET state = CASE placed WHEN 0 THEN 3 ELSE 0 END WHERE seq IN ({_DUE}) RETURNING queue, task, length(payload), state, seq
 """
+_PUT_OFF: Final = "UPDATE job SET state = 2, run_at = ? WHERE seq = ?"
 _NEXT_DUE: Final = f"""
 SELECT min(at) FROM (SELECT min(run_at) AS at FROM job WHERE state = 2
     UNION ALL SELECT min(expires_at) FROM job WHERE {_EXPIRING})
@@ -40,21 +43,28 @@ SELECT min(at) FROM (SELECT min(run_at) AS at FROM job WHERE state = 2
 Weights = dict[int, int]
 
 
-def wanted(db: apsw.Connection, names: Names, want: Want) -> list[tuple[int, Weights]]:
+def wanted(db: apsw.Connection, names: Names, want: Want, limits: Limits) -> list[tuple[int, Weights]]:
     """The queues that a claim would look into, and what a job of each of their waiting tasks weighs."""
     found: list[tuple[int, Weights]] = []
     for queue in want.queues:
         number = names.find(db, queue)
         if number is None or fetch_one(db, "SELECT 1 FROM paused WHERE queue = ?", (number,)):
             continue
+        if limits and limits.left("queue", number) <= 0:
+            continue
         weights: Weights = {}
         for (task,) in db.execute("SELECT task FROM tally WHERE queue = ? AND state = 0 AND jobs > 0", (number,)):
             weight = want.weights.get(names.text(db, task))
-            if weight is not None and weight <= want.room:
+            if weight is not None and weight <= want.room and not (limits and limits.left("task", task) <= 0):
                 weights[task] = weight
         if weights:
             found.append((number, weights))
     return found
+
+
+def look(db: apsw.Connection, names: Names, want: Want, now_ms: int) -> bool:
+    """Whether a claim would find anything to do."""
+    return bool(wanted(db, names, want, Limits(db, names, now_ms))) or is_due(db, now_ms)
 
 
 def claim(db: apsw.Connection, names: Names, want: Want, now_ms: int) -> list[Claimed]:
@@ -62,27 +72,46 @@ def claim(db: apsw.Connection, names: Names, want: Want, now_ms: int) -> list[Cl
     if not fetch_one(db, "SELECT 1 FROM holder WHERE number = ? AND fenced = 0", (want.holder,)):
         return []
     if is_due(db, now_ms):
-        promote(db, now_ms, PROMOTED_AT_ONCE)
-    tally = Tally()
+        promote(db, names, now_ms, PROMOTED_AT_ONCE)
+    limits, tally = Limits(db, names, now_ms), Tally()
     taken: list[Claimed] = []
     room, left = want.room, want.limit
-    for queue, weights in wanted(db, names, want):
-        started: Counter[int] = Counter()
+    for queue, weights in wanted(db, names, want, limits):
+        started: dict[int, list[int]] = {}
         for line in _in_order(db, queue, weights, left):
             task, expires_at = line[5], line[2]
             if expires_at is not None and expires_at <= now_ms:
+                continue
+            if limits and not _may_start(db, limits, line, tally):
                 continue
             weight = weights[task]
             if weight > room or left == 0:
                 break
             room, left = room - weight, left - 1
             taken.append(_claimed(db, names, line[3:], 1))
-            started[task] += 1
-        for task, jobs in started.items():
-            tally.move(queue, task, State.AVAILABLE, State.RUNNING, jobs)
+            started.setdefault(task, []).append(len(line[7]))
+            if limits:
+                limits.start(queue, task, line[14])
+        for task, sizes in started.items():
+            tally.move(queue, task, State.AVAILABLE, State.RUNNING, len(sizes), sum(sizes))
     db.executemany(_TAKE, [(want.holder, job.ref) for job in taken])
+    if limits:
+        limits.save()
     tally.save(db)
     return taken
+
+
+def _may_start(db: apsw.Connection, limits: Limits, line: Any, tally: Tally) -> bool:
+    """Whether limits and rates allow one more; a job whose key's rate is spent is put off until it may start."""
+    seq, task, queue, key = line[3], line[5], line[6], line[14]
+    if limits.left("queue", queue) <= 0 or limits.left("task", task) <= 0:
+        return False
+    opens_ms = limits.key_opens_ms(queue, key)
+    if opens_ms is None:
+        return True
+    db.execute(_PUT_OFF, (opens_ms, seq))
+    tally.move(queue, task, State.AVAILABLE, State.SCHEDULED, 1, len(line[7]))
+    return False
 
 
 def _in_order(db: apsw.Connection, queue: int, weights: Weights, limit: int) -> Iterator[Any]:
@@ -100,22 +129,24 @@ def held(db: apsw.Connection, names: Names, holder: int, limit: int) -> list[Cla
 
 def _claimed(db: apsw.Connection, names: Names, row: Any, more: int) -> Claimed:
     """A job from its columns; `more` is added to the token, for a claim that is about to be written."""
-    seq, job_id, task, queue, payload, token, tries, crashes, over, suspect, column = row
+    seq, job_id, task, queue, payload, token, tries, crashes, over, suspect, column, key = row
     extra = meta.unpack(column)
     return Claimed(
         seq, job_id, names.text(db, task), names.text(db, queue), payload, token + more,
-        tries, crashes, over, bool(suspect), extra.overrides, extra.tags,
+        tries, crashes, over, bool(suspect), extra.overrides, extra.tags, key,
     )  # fmt: skip
 
 
-def promote(db: apsw.Connection, now_ms: int, limit: int) -> int:
+def promote(db: apsw.Connection, names: Names, now_ms: int, limit: int) -> int:
     """See `oakum.store.base.Store.promote`; the caller is in a write transaction."""
     tally = Tally()
     expired = fetch_all(db, _EXPIRED, (now_ms, limit))
-    end_waiting(db, expired, EXPIRED, now_ms, tally)
+    end_waiting(db, names, expired, EXPIRED, now_ms, tally)
     due = fetch_all(db, _PROMOTE, (now_ms, limit - len(expired)))
-    for queue, task in due:
-        tally.move(queue, task, State.SCHEDULED, State.AVAILABLE)
+    for queue, task, size, state, _ in due:
+        tally.move(queue, task, State.SCHEDULED, state, 1, size)
+    for seq in sorted(row[4] for row in due if row[3] == State.HELD):
+        keys.enter(db, names, seq, tally)
     tally.save(db)
     return len(expired) + len(due)
 

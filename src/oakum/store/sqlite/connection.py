@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 import apsw
 
 from oakum.errors import NotAStore, StoreError, StoreFull
+from oakum.store.group import Undecided
 from oakum.store.sqlite import schema
 from oakum.store.sqlite.ballast import Ballast
 from oakum.store.sqlite.bell import BellTower
@@ -23,10 +24,6 @@ Sync = Literal["FULL", "NORMAL"]
 _BUSY_MS: Final = 10_000  # only foreign tools are waited for here: Oakum's own writers queue at the turnstile
 _CHECKPOINT_PAGES: Final = 4_000
 _WAL_LIMIT: Final = 64 * 1024 * 1024
-
-
-class Undecided(StoreError):
-    """The disk failed in the commit itself: it may have happened, or not. Doing it again tells."""
 
 
 class Connection:

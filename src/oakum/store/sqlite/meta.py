@@ -34,3 +34,9 @@ def pack(job: NewJob) -> bytes | None:
 def unpack(column: bytes | None) -> Meta:
     """What a column says."""
     return _NOTHING if column is None else _decode(column)
+
+
+def repack(column: bytes | None, job: NewJob) -> bytes | None:
+    """The column of a job that takes what another says of overrides and tags."""
+    kept = unpack(column)
+    return _encode(Meta(job.overrides, job.tags, kept.parent, kept.unique))

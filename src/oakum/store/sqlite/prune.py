@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 import apsw
 
+from oakum.store.sqlite import marks
 from oakum.store.sqlite.connection import fetch_all, fetch_one
 from oakum.store.sqlite.settle import add_to_total, drop_logs
 from oakum.store.sqlite.tally import Tally
@@ -17,6 +20,12 @@ _REMEMBER_LAST: Final = """
 INSERT INTO total(name, value) SELECT 'seq', max(seq) FROM job WHERE true
 ON CONFLICT DO UPDATE SET value = max(value, excluded.value)
 """
+
+_DELETE: Final = "DELETE FROM job WHERE seq = ? RETURNING queue, task, state, length(payload)"
+_GONE: Final = (
+    "INSERT INTO gone(queue, task, jobs) VALUES(?, ?, ?) ON CONFLICT DO UPDATE SET jobs = jobs + excluded.jobs"
+)
+_FORGET: Final = "UPDATE job SET keep_until = ? WHERE id = ? AND state > 3 AND keep_until > ?"
 
 
 def prunable(db: apsw.Connection, now_ms: int) -> int:
@@ -39,12 +48,24 @@ def prune(db: apsw.Connection, now_ms: int, limit: int) -> int:
     db.execute(_REMEMBER_LAST)
     db.executemany("DELETE FROM start WHERE seq = ?", rows)
     tally = Tally()
-    logs = 0
+    logs, gone = 0, Counter[tuple[int, int]]()
     for row in rows:
-        for queue, task, state in fetch_all(db, "DELETE FROM job WHERE seq = ? RETURNING queue, task, state", row):
-            tally.add(queue, task, state, -1)
+        for queue, task, state, size in fetch_all(db, _DELETE, row):
+            tally.add(queue, task, state, -1, -size)
+            gone[queue, task] += 1
         logs += drop_logs(db, "seq = ?", row)
     if logs:
         add_to_total(db, -logs)
+    db.executemany(_GONE, [(queue, task, jobs) for (queue, task), jobs in gone.items()])
+    if fetch_one(db, "SELECT 1 FROM mark"):
+        marks.drop(db, rows)
+    db.execute("DELETE FROM line WHERE arrival <= ?", (now_ms,))
     tally.save(db)
     return len(rows)
+
+
+def forget(db: apsw.Connection, ids: Sequence[bytes], now_ms: int) -> int:
+    """See `oakum.store.base.Store.forget`; the caller is in a write transaction."""
+    before = db.total_changes()
+    db.executemany(_FORGET, [(now_ms, each, now_ms) for each in ids])
+    return db.total_changes() - before

@@ -8,7 +8,7 @@ import apsw
 
 from oakum.model.ids import id_wall_ms
 from oakum.model.job import JobQuery, JobView, NewJob, State
-from oakum.store.base import Count, Page, Start, Story
+from oakum.store.base import Count, Flow, Page, Start, Story
 from oakum.store.sqlite import meta
 from oakum.store.sqlite.connection import fetch_all, fetch_one
 from oakum.store.sqlite.names import Names
@@ -17,8 +17,23 @@ LOOKED_AT: Final = 20_000  # jobs, for one page
 _END_OF_IDS: Final = b"\xff" * 17
 _VIEW: Final = """
 SELECT job.seq, job.id, job.task, job.queue, job.state, job.rank, job.run_at, job.ended, job.expires_at, job.tries,
-    job.crashes, job.over, job.token, job.payload, job.record, job.meta, progress.note
+    job.crashes, job.over, job.token, job.payload, job.record, job.meta, job.key, progress.note
 FROM job INDEXED BY job_id LEFT JOIN progress USING (seq)
+"""
+_FLOWS: Final = """
+SELECT queue, task, sum(jobs), sum(iif(state > 3, jobs, 0))
+FROM (SELECT queue, task, state, jobs FROM tally UNION ALL SELECT queue, task, 4, jobs FROM gone) GROUP BY queue, task
+"""
+# The least run_at of each rank, since that is how the index goes: a skip from rank to rank.
+_OLDEST: Final = """
+WITH RECURSIVE skip(rank) AS (
+    SELECT min(rank) FROM job WHERE state = 0 AND queue = ?1 AND task = ?2
+    UNION ALL
+    SELECT (SELECT min(rank) FROM job WHERE state = 0 AND queue = ?1 AND task = ?2 AND rank > skip.rank)
+    FROM skip WHERE skip.rank IS NOT NULL
+)
+SELECT min((SELECT min(run_at) FROM job WHERE state = 0 AND queue = ?1 AND task = ?2 AND rank = skip.rank))
+FROM skip WHERE rank IS NOT NULL
 """
 
 
@@ -66,7 +81,7 @@ def story(db: apsw.Connection, names: Names, id: bytes) -> Story | None:
 
 def copy(db: apsw.Connection, names: Names, old: bytes, new: bytes) -> NewJob | None:
     """An ended job as a fresh one with the id `new`, None when it has not ended, or is not there."""
-    row = fetch_one(db, "SELECT task, queue, rank, payload, state, meta FROM job WHERE id = ?", (old,))
+    row = fetch_one(db, "SELECT task, queue, rank, payload, state, meta, key FROM job WHERE id = ?", (old,))
     if row is None or not State(row[4]).terminal:
         return None
     extra = meta.unpack(row[5])
@@ -80,6 +95,7 @@ def copy(db: apsw.Connection, names: Names, old: bytes, new: bytes) -> NewJob | 
         overrides=extra.overrides,
         tags=extra.tags,
         parent=old,
+        key=row[6],
     )
 
 
@@ -91,14 +107,26 @@ def outcome(db: apsw.Connection, id: bytes) -> tuple[State, bytes | None] | None
 
 def counts(db: apsw.Connection, names: Names) -> list[Count]:
     """See `oakum.store.base.Store.counts`."""
-    rows = fetch_all(db, "SELECT queue, task, state, jobs FROM tally WHERE jobs > 0")
-    return [Count(names.text(db, queue), names.text(db, task), State(state), jobs) for queue, task, state, jobs in rows]
+    rows = fetch_all(db, "SELECT queue, task, state, jobs, bytes FROM tally WHERE jobs > 0")
+    return [
+        Count(names.text(db, queue), names.text(db, task), State(state), *counted)
+        for queue, task, state, *counted in rows
+    ]
+
+
+def flows(db: apsw.Connection, names: Names) -> list[Flow]:
+    """See `oakum.store.base.Store.flows`."""
+    rows = fetch_all(db, _FLOWS)
+    return [
+        Flow(names.text(db, queue), names.text(db, task), arrived, ended, fetch_one(db, _OLDEST, (queue, task))[0])
+        for queue, task, arrived, ended in rows
+    ]
 
 
 def _view(db: apsw.Connection, names: Names, row: Any) -> JobView:
     (
         _, job_id, task, queue, state, rank, run_at, ended, expires, tries,
-        crashes, over, token, payload, record, column, note,
+        crashes, over, token, payload, record, column, key, note,
     ) = row  # fmt: skip
     extra = meta.unpack(column)
     return JobView(
@@ -120,4 +148,5 @@ def _view(db: apsw.Connection, names: Names, row: Any) -> JobView:
         tags=extra.tags,
         parent=extra.parent,
         progress=note,
+        key=key,
     )

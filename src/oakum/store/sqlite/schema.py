@@ -36,7 +36,7 @@ CREATE TABLE job(
     keep_until INTEGER,
     record BLOB,
     key TEXT,                       -- one at a time in its queue
-    placed INTEGER                  -- whether it has a place of its key; NULL without a key
+    placed INTEGER                  -- 1 with a place of its key, 0 without one; NULL without a key
 );
 CREATE UNIQUE INDEX job_id ON job(id);
 CREATE INDEX job_ready ON job(queue, task, rank, run_at) WHERE state = 0;
@@ -44,11 +44,11 @@ CREATE INDEX job_running ON job(holder) WHERE state = 1;
 CREATE INDEX job_due ON job(run_at) WHERE state = 2;
 CREATE INDEX job_ended ON job(keep_until) WHERE state > 3;
 CREATE INDEX job_expiry ON job(expires_at) WHERE expires_at IS NOT NULL AND state IN (0, 2, 3);
-CREATE INDEX job_held ON job(queue, key, rank, run_at) WHERE state = 3;
-CREATE TABLE line(queue INTEGER, key TEXT, placed INTEGER NOT NULL, arrival REAL NOT NULL DEFAULT 0, PRIMARY KEY(queue, key))
-    WITHOUT ROWID;                  -- a key in use: places taken, and the theoretical arrival time of its rate
-CREATE TABLE rule(kind TEXT, name INTEGER, declared BLOB, override BLOB, arrival REAL NOT NULL DEFAULT 0,
-    PRIMARY KEY(kind, name)) WITHOUT ROWID;
+CREATE INDEX job_key ON job(queue, key, placed, state, rank, run_at) WHERE key IS NOT NULL AND state < 4;
+CREATE TABLE line(queue INTEGER, key TEXT, arrival REAL NOT NULL, PRIMARY KEY(queue, key)) WITHOUT ROWID;
+                                    -- the theoretical arrival time of a key's rate, as long as that is not past
+CREATE TABLE rule(kind TEXT, name TEXT, declared BLOB NOT NULL, override BLOB, bounded INTEGER NOT NULL,
+    limited INTEGER NOT NULL, arrival REAL NOT NULL DEFAULT 0, PRIMARY KEY(kind, name)) WITHOUT ROWID;
 CREATE TABLE schedule(name TEXT PRIMARY KEY, version INTEGER NOT NULL, next INTEGER, spec BLOB NOT NULL, state BLOB NOT NULL)
     WITHOUT ROWID;
 CREATE INDEX schedule_next ON schedule(next) WHERE next IS NOT NULL;

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
 import apsw
 
 from oakum.model.job import State
-from oakum.model.lifecycle import CANCELLED, KEYS_KEPT_MS, NOT_AGAIN, STARTS_KEPT, Ending, Settlement
+from oakum.model.lifecycle import CANCELLED, NOT_AGAIN, STARTS_KEPT, Settlement
+from oakum.store.sqlite import keys, marks
 from oakum.store.sqlite.connection import fetch_all, fetch_one
+from oakum.store.sqlite.ending import COLUMNS, end_waiting
 from oakum.store.sqlite.insert import write_jobs
 from oakum.store.sqlite.names import Names
 from oakum.store.sqlite.tally import Tally
@@ -26,7 +27,6 @@ _REQUEUE: Final = f"""
 UPDATE job SET state = ?, holder = NULL, run_at = coalesce(nullif(?, 0), run_at), tries = ?, crashes = ?, over = ?,
     suspect = ?, record = ? {_FENCE}
 """
-_END_WAITING: Final = "UPDATE job SET state = ?, ended = ?, keep_until = ?, record = ? WHERE seq = ?"
 
 
 def settle(db: apsw.Connection, names: Names, settlements: Sequence[Settlement], holder: int, now_ms: int) -> list[int]:
@@ -36,11 +36,16 @@ def settle(db: apsw.Connection, names: Names, settlements: Sequence[Settlement],
         skipped = set(late)
         settlements = [each for place, each in enumerate(settlements) if place not in skipped]
     tally = Tally()
-    moved = Counter((each.queue, each.task, each.state) for each in settlements)
-    for (queue, task, state), jobs in moved.items():
-        tally.move(names.number(queue), names.number(task), State.RUNNING, state, jobs)
+    moved: dict[tuple[str, str, State], tuple[int, int]] = {}
+    for each in settlements:
+        jobs, size = moved.get((each.queue, each.task, each.state), (0, 0))
+        moved[each.queue, each.task, each.state] = jobs + 1, size + each.size
+    for (queue, task, state), (jobs, size) in moved.items():
+        tally.move(names.number(queue), names.number(task), State.RUNNING, state, jobs, size)
     _keep_stories(db, settlements, now_ms)
     _clear(db, names, settlements, now_ms, tally)
+    for queue, key in {(each.queue, each.key) for each in settlements if each.key is not None}:
+        keys.pass_on(db, names, names.number(queue), key, now_ms, tally)
     following = [job for each in settlements if each.follow for job in each.follow]
     if following:
         write_jobs(db, names, following, now_ms, tally)
@@ -82,55 +87,40 @@ def _requeue_row(each: Settlement, holder: int) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def cancel(db: apsw.Connection, ids: Sequence[bytes], now_ms: int) -> dict[bytes, State]:
+def cancel(db: apsw.Connection, names: Names, ids: Sequence[bytes], now_ms: int) -> dict[bytes, State]:
     """See `oakum.store.base.Store.cancel`; the caller is in a write transaction."""
     states: dict[bytes, State] = {}
     tally = Tally()
     for job_id in ids:
-        row = fetch_one(db, "SELECT seq, queue, task, state, holder FROM job WHERE id = ?", (job_id,))
+        row = fetch_one(db, f"SELECT {COLUMNS}, holder FROM job WHERE id = ?", (job_id,))
         if row is None:
             continue
         state = State(row[3])
         if state is State.RUNNING:
-            db.execute("INSERT OR IGNORE INTO ask(seq, holder) VALUES(?, ?)", (row[0], row[4]))
+            db.execute("INSERT OR IGNORE INTO ask(seq, holder) VALUES(?, ?)", (row[0], row[6]))
         elif not state.terminal:
-            end_waiting(db, [row[:4]], CANCELLED, now_ms, tally)
+            end_waiting(db, names, [row[:6]], CANCELLED, now_ms, tally)
             state = State.CANCELLED
         states[job_id] = state
     tally.save(db)
     return states
 
 
-def end_waiting(db: apsw.Connection, rows: Sequence[Any], ending: Ending, now_ms: int, tally: Tally) -> None:
-    """Ends waiting jobs without a start, given as (seq, queue, task, state)."""
-    keep_until = now_ms + ending.kept_ms
-    db.executemany(_END_WAITING, [(ending.state, now_ms, keep_until, ending.record, row[0]) for row in rows])
-    for _, queue, task, before in rows:
-        tally.move(queue, task, before, ending.state)
-    if rows and fetch_one(db, "SELECT 1 FROM mark"):
-        _release_keys(db, [row[0] for row in rows], now_ms)
-
-
 def _clear(db: apsw.Connection, names: Names, settlements: Sequence[Settlement], now_ms: int, tally: Tally) -> None:
     """Takes away what belongs to a start, or to a living job. These tables are empty as a rule, and then this is cheap."""
-    marks, asks, notes = fetch_one(
+    marked, asks, notes = fetch_one(
         db, "SELECT EXISTS(SELECT 1 FROM mark), EXISTS(SELECT 1 FROM ask), EXISTS(SELECT 1 FROM progress)"
     )
-    if marks:
-        _release_keys(db, [each.ref for each in settlements if each.ended_ms is not None], now_ms)
+    if marked:
+        marks.release(db, [each.ref for each in settlements if each.ended_ms is not None], now_ms)
     if notes:
         db.executemany("DELETE FROM progress WHERE seq = ?", [(each.ref,) for each in settlements])
     if asks:
         for each in settlements:
             asked = fetch_all(db, "DELETE FROM ask WHERE seq = ? RETURNING seq", (each.ref,))
             if asked and each.ended_ms is None:
-                row = (each.ref, names.number(each.queue), names.number(each.task), each.state)
-                end_waiting(db, [row], NOT_AGAIN, now_ms, tally)
-
-
-def _release_keys(db: apsw.Connection, seqs: Sequence[int], now_ms: int) -> None:
-    db.executemany("DELETE FROM mark WHERE seq = ? AND substr(key, 1, 1) = x'75'", [(seq,) for seq in seqs])  # b"u"
-    db.executemany("UPDATE mark SET until = ? WHERE seq = ?", [(now_ms + KEYS_KEPT_MS, seq) for seq in seqs])
+                place = names.number(each.queue), names.number(each.task)
+                end_waiting(db, names, [(each.ref, *place, each.state, each.size, each.key)], NOT_AGAIN, now_ms, tally)
 
 
 def _keep_stories(db: apsw.Connection, settlements: Sequence[Settlement], now_ms: int) -> None:

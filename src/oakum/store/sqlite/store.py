@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
 import apsw
 
 from oakum.errors import StoreError, StoreFull
+from oakum.model.bounds import Ruled, RuleKind, Rules
 from oakum.model.job import Claimed, JobQuery, NewJob, State
 from oakum.model.lifecycle import Settlement
 from oakum.model.stats import TaskStats
-from oakum.store.base import Bell, Count, Holder, Identity, Instant, Mark, Page, Scheduled, Story, Topic, Want
-from oakum.store.sqlite import claim, fork, holders, prune, read, schedules, settle
+from oakum.store.base import (
+    Bell,
+    Count,
+    Flow,
+    Holder,
+    Identity,
+    Instant,
+    Mark,
+    Page,
+    Scheduled,
+    Space,
+    Story,
+    Topic,
+    Want,
+)  # fmt: skip
+from oakum.store.sqlite import claim, fork, holders, keys, limits, prune, read, schedules, settle
+from oakum.store.sqlite import rules as ruling
 from oakum.store.sqlite.bell import Listener
 from oakum.store.sqlite.connection import Connection, Sync, fetch_all, fetch_one
-from oakum.store.sqlite.insert import Inserter, write_jobs
+from oakum.store.sqlite.insert import Inserter, used, write_jobs
 from oakum.store.sqlite.names import Names
 from oakum.store.sqlite.tally import Tally
 from oakum.store.sqlite.within import write_within
@@ -59,7 +76,7 @@ class SqliteStore:
 
     def claim(self, want: Want, now: Instant) -> Sequence[Claimed]:
         with self._connection.read() as db:  # a look first, so that an idle worker writes nothing
-            if not claim.wanted(db, self._names, want) and not claim.is_due(db, now.wall_ms):
+            if not claim.look(db, self._names, want, now.wall_ms):
                 return []
         return self._write("NORMAL", lambda db: claim.claim(db, self._names, want, now.wall_ms))
 
@@ -71,17 +88,18 @@ class SqliteStore:
         self._names.make({name for job in following for name in (job.queue, job.task)})
         late = self._write("FULL", lambda db: settle.settle(db, self._names, settlements, holder, now.wall_ms))
         self._ring("results")
-        if following or any(each.ended_ms is None for each in settlements):
-            self._ring("work")
+        self._ring("work")  # there may be more of it: what follows, what runs again, what a limit or a key held back
+        self._ring("room")
         return late
 
     def cancel(self, ids: Sequence[bytes], now: Instant) -> Mapping[bytes, State]:
         states: dict[bytes, State] = {}
         for first in range(0, len(ids), _IDS_AT_ONCE):
-            some = partial(settle.cancel, ids=ids[first : first + _IDS_AT_ONCE], now_ms=now.wall_ms)
+            some = partial(settle.cancel, names=self._names, ids=ids[first : first + _IDS_AT_ONCE], now_ms=now.wall_ms)
             states |= self._write("FULL", some)
         self._ring("work")
         self._ring("results")
+        self._ring("room")
         return states
 
     def retry(self, ids: Mapping[bytes, bytes], now: Instant) -> Mapping[bytes, bytes]:
@@ -98,11 +116,12 @@ class SqliteStore:
         with self._connection.read() as db:
             if not claim.is_due(db, now.wall_ms):
                 return 0
-        return self._write("NORMAL", lambda db: claim.promote(db, now.wall_ms, limit))
+        return self._write("NORMAL", lambda db: claim.promote(db, self._names, now.wall_ms, limit))
 
     def next_due(self) -> int | None:
         with self._connection.read() as db:
-            return claim.next_due(db)
+            moments = [at for at in (claim.next_due(db), limits.next_open(db, self._names)) if at is not None]
+            return min(moments, default=None)
 
     def prune(self, now: Instant, limit: int = 1000) -> int:
         with self._connection.read() as db:
@@ -113,6 +132,36 @@ class SqliteStore:
     def prunable(self, now: Instant) -> int:
         with self._connection.read() as db:
             return prune.prunable(db, now.wall_ms)
+
+    def forget(self, ids: Sequence[bytes], now: Instant) -> int:
+        return self._write("FULL", lambda db: prune.forget(db, ids, now.wall_ms))
+
+    # -- bounds and limits ---------------------------------------------------------------------------------------------
+
+    def declare(self, kind: RuleKind, rules: Mapping[str, Rules]) -> None:
+        known = self.rules(kind)
+        new = {name: each for name, each in rules.items() if known.get(name, Ruled()).declared != each}
+        if new:
+            self._rule(kind, new, lambda db: ruling.declare(db, kind, new))
+
+    def override(self, kind: RuleKind, name: str, rules: Rules | None) -> None:
+        self._rule(kind, [name], lambda db: ruling.override(db, kind, name, rules))
+
+    def rules(self, kind: RuleKind) -> Mapping[str, Ruled]:
+        with self._connection.read() as db:
+            return {name: each for name, each in ruling.read(db, kind).items() if each != Ruled()}
+
+    def _rule(self, kind: RuleKind, names: Iterable[str], change: Callable[[apsw.Connection], None]) -> None:
+        self._names.make(names)
+        with self._connection.write("FULL") as db:
+            change(db)
+            if kind == "queue":
+                tally = Tally()
+                for name in names:
+                    keys.pass_on_all(db, self._names, self._names.number(name), tally)
+                tally.save(db)
+        self._ring("work")
+        self._ring("room")
 
     # -- those who hold them -------------------------------------------------------------------------------------------
 
@@ -147,6 +196,7 @@ class SqliteStore:
         with self._connection.write("FULL") as db:
             written = schedules.write(db, row, holder)
             if written and jobs:
+                self._inserter.keep_room(db)
                 tally = Tally()
                 write_jobs(db, self._names, jobs, now.wall_ms, tally)
                 tally.save(db)
@@ -169,6 +219,26 @@ class SqliteStore:
             return schedules.drop(db, name)
 
     # -- what is known -------------------------------------------------------------------------------------------------
+
+    def memo(self, name: str) -> bytes | None:
+        with self._connection.read() as db:
+            row = fetch_one(db, "SELECT value FROM memo WHERE name = ?", (name,))
+            return None if row is None else bytes(row[0])
+
+    def keep_memo(self, name: str, value: bytes) -> None:
+        with self._connection.write("NORMAL") as db:
+            db.execute("INSERT OR REPLACE INTO memo(name, value) VALUES(?, ?)", (name, value))
+
+    def flows(self) -> Sequence[Flow]:
+        with self._connection.read() as db:
+            return read.flows(db, self._names)
+
+    def space(self) -> Space:
+        with self._connection.read() as db:
+            size, bound = used(db), ruling.in_force(db, "store", "").max_bytes
+        disk = os.statvfs(os.path.dirname(os.path.abspath(self._connection.path)))
+        limit = size + disk.f_bavail * disk.f_frsize
+        return Space(size, limit if bound is None else min(limit, bound))
 
     def progress(self, notes: Mapping[int, bytes], holder: int) -> None:
         with self._connection.write("NORMAL") as db:
@@ -235,7 +305,7 @@ class SqliteStore:
 
     def before_fork(self) -> None:
         """See `oakum.store.sqlite.fork`."""
-        self._inserter.before_fork()
+        self._inserter.group.before_fork()
         self._connection.before_fork()
 
     def after_fork(self, *, child: bool) -> None:
@@ -243,7 +313,7 @@ class SqliteStore:
         if child:
             self._mine = None  # that bell is the parent's, who is to be told
         self._connection.after_fork()
-        self._inserter.after_fork(child=child)
+        self._inserter.group.after_fork(child=child)
 
     def _write(self, sync: Sync, work: Callable[[apsw.Connection], T]) -> T:
         """One transaction; on a full disk it may have the ballast, since it finishes something or frees some room."""

@@ -4,31 +4,50 @@ from __future__ import annotations
 
 import apsw
 
+from oakum.model.intake import Load
+from oakum.model.job import State
+from oakum.store.sqlite.connection import fetch_all
+
 
 class Tally:
-    """The changes of one transaction, added up before they are written."""
+    """The changes of one transaction, jobs and bytes of payload, added up before they are written."""
 
-    __slots__ = ("_delta",)
+    __slots__ = ("_bytes", "_jobs")
 
     def __init__(self) -> None:
-        self._delta: dict[tuple[int, int, int], int] = {}
+        self._jobs: dict[tuple[int, int, int], int] = {}
+        self._bytes: dict[tuple[int, int, int], int] = {}
 
-    def add(self, queue: int, task: int, state: int, jobs: int) -> None:
-        """`jobs` more (or fewer) are in a state."""
+    def add(self, queue: int, task: int, state: int, jobs: int, size: int) -> None:
+        """`jobs` more (or fewer) of `size` bytes in all are in a state."""
         key = (queue, task, state)
-        self._delta[key] = self._delta.get(key, 0) + jobs
+        self._jobs[key] = self._jobs.get(key, 0) + jobs
+        self._bytes[key] = self._bytes.get(key, 0) + size
 
-    def move(self, queue: int, task: int, before: int, after: int, jobs: int = 1) -> None:
+    def move(self, queue: int, task: int, before: int, after: int, jobs: int, size: int) -> None:
         """`jobs` go from one state to another."""
-        self.add(queue, task, before, -jobs)
-        self.add(queue, task, after, jobs)
+        self.add(queue, task, before, -jobs, -size)
+        self.add(queue, task, after, jobs, size)
+
+    def load(self, db: apsw.Connection, queue: int) -> Load:
+        """What a queue holds, with what this transaction has changed."""
+        jobs, sizes, running, running_size = 0, 0, 0, 0
+        rows = fetch_all(db, "SELECT state, jobs, bytes FROM tally WHERE queue = ? AND state < 4", (queue,))
+        mine = [
+            (key[2], count, self._bytes[key]) for key, count in self._jobs.items() if key[0] == queue and key[2] < 4
+        ]
+        for state, count, size in (*rows, *mine):
+            jobs, sizes = jobs + count, sizes + size
+            if state == State.RUNNING:
+                running, running_size = running + count, running_size + size
+        return Load(jobs, sizes, running, running_size)
 
     def save(self, db: apsw.Connection) -> None:
         """Writes the changes; the caller is in the transaction that made them."""
-        rows = [(*key, jobs) for key, jobs in self._delta.items() if jobs]
+        rows = [(*key, jobs, self._bytes[key]) for key, jobs in self._jobs.items() if jobs or self._bytes[key]]
         if rows:
             db.executemany(
-                "INSERT INTO tally(queue, task, state, jobs) VALUES(?, ?, ?, ?)"
-                " ON CONFLICT DO UPDATE SET jobs = jobs + excluded.jobs",
+                "INSERT INTO tally(queue, task, state, jobs, bytes) VALUES(?, ?, ?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET jobs = jobs + excluded.jobs, bytes = bytes + excluded.bytes",
                 rows,
             )
