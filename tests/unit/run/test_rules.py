@@ -102,7 +102,7 @@ def test_tasks_are_limited_and_name_their_queue(app):
     assert send.using(key="tenant").job().key == "tenant"
     assert Oakum("memory://", max_store="1GiB").desk.declared == {"store": {"": Rules(max_bytes=1 << 30)}}
     for wrong in ({"limit": 0}, {"rate": "x"}):
-        with pytest.raises(UsageError, match="task send: (limit|rate): "):
+        with pytest.raises(UsageError, match=r"task send: (limit|rate): "):
             app.task(name="send", **wrong)(lambda: None)
     with pytest.raises(UsageError, match="queue mail: declared twice"):
         app.queue("mail")
