@@ -23,7 +23,19 @@ from typing import Final, NamedTuple
 
 from oakum.clock import FakeClock
 from oakum.store.base import Store
-from oakum.testing.conformance import claiming, ending, holding, inserting, scheduling, settling, telling
+from oakum.testing.conformance import (
+    bounding,
+    claiming,
+    ending,
+    holding,
+    inserting,
+    keys,
+    limits,
+    scheduling,
+    settling,
+    telling,
+    uniqueness,
+)
 from oakum.testing.conformance.bench import Bench
 
 __all__ = ["CHECKS", "Check"]
@@ -56,7 +68,19 @@ def _checks(module: ModuleType) -> list[Check]:
 
 CHECKS: Final = tuple(
     check
-    for module in (inserting, claiming, settling, ending, holding, scheduling, telling)
+    for module in (
+        inserting,
+        uniqueness,
+        bounding,
+        claiming,
+        limits,
+        keys,
+        settling,
+        ending,
+        holding,
+        scheduling,
+        telling,
+    )
     for check in _checks(module)
 )
 """All checks, in the order of a job's life."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 from oakum.clock import FakeClock
+from oakum.errors import NotEnqueued
 from oakum.model.job import DEFAULT_QUEUE, Claimed, JobView, NewJob, State
 from oakum.model.lifecycle import Settlement, settle
 from oakum.model.outcome import Outcome, Record, Usage, decode_record
@@ -16,6 +17,9 @@ from oakum.store.ids import IdSource
 LEASE_MS: Final = 30_000
 ROOM: Final = 1_000_000
 USAGE: Final = Usage(started_ms=1, duration_us=2, peak=3)
+PATIENCE_S: Final = 30.0
+
+Refusal = TypeVar("Refusal", bound=NotEnqueued)
 
 
 class Bench:
@@ -54,11 +58,23 @@ class Bench:
         """Inserts jobs now."""
         return self.store.insert(jobs, self.now)
 
+    def jobs(self, count: int, task: str = "t", queue: str = DEFAULT_QUEUE) -> list[NewJob]:
+        """So many jobs without anything special."""
+        return [NewJob(self.id(), task, b"p", queue) for _ in range(count)]
+
     def plain(self, count: int, task: str = "t", queue: str = DEFAULT_QUEUE) -> list[NewJob]:
-        """So many jobs without anything special, inserted."""
-        jobs = [NewJob(self.id(), task, b"p", queue) for _ in range(count)]
+        """The same, inserted."""
+        jobs = self.jobs(count, task, queue)
         self.insert(*jobs)
         return jobs
+
+    def refused(self, kind: type[Refusal], *jobs: NewJob) -> Refusal:
+        """What a store says that is not to take these jobs."""
+        try:
+            self.insert(*jobs)
+        except kind as refusal:
+            return refusal
+        raise AssertionError(f"{len(jobs)} jobs were taken that should not have been")
 
     def worker(self) -> int:
         """A new holder."""

@@ -168,3 +168,13 @@ def letting_go_is_bounded(bench: Bench) -> None:
     bench.clock.advance(1e6)
     assert [bench.store.prune(bench.now, limit=2) for _ in range(4)] == [2, 2, 1, 0]
     assert bench.counts() == {}
+
+
+def what_is_forgotten_goes_with_the_next_prune(bench: Bench) -> None:
+    ended, kept, waiting = bench.plain(3)
+    bench.store.cancel([ended.id, kept.id], bench.now)
+    assert bench.store.forget([ended.id, ended.id, waiting.id, bench.id()], bench.now) == 1
+    assert bench.store.forget([ended.id], bench.now) == 0
+    assert (bench.store.prunable(bench.now), bench.store.prune(bench.now)) == (1, 1)
+    assert bench.store.outcome(ended.id) is None
+    assert bench.counts() == {State.CANCELLED: 1, State.AVAILABLE: 1}

@@ -6,12 +6,11 @@ from msgspec.structs import replace
 
 from oakum.errors import UsageError
 from oakum.model.job import JobQuery, NewJob, State
-from oakum.model.outcome import Completed, Released
+from oakum.model.outcome import Completed, Failed, Released, Snoozed
 from oakum.model.stats import TaskStats
-from oakum.store.base import Page
-from oakum.testing.conformance.bench import Bench
-
-PATIENCE_S = 30.0
+from oakum.model.task import TaskSpec
+from oakum.store.base import Flow, Page
+from oakum.testing.conformance.bench import PATIENCE_S, Bench
 
 
 def an_unknown_job_is_none(bench: Bench) -> None:
@@ -25,13 +24,79 @@ def jobs_are_counted_by_queue_task_and_state(bench: Bench) -> None:
     bench.plain(2, task="u")
     bench.plain(1, queue="q")
     bench.claim(bench.worker(), limit=1)
-    counts = [(count.queue, count.task, count.state, count.jobs) for count in bench.store.counts()]
+    bench.insert(NewJob(bench.id(), "t", b"seven..", run_at_ms=bench.later(60)))
+    counts = [(count.queue, count.task, count.state, count.jobs, count.bytes) for count in bench.store.counts()]
     assert sorted(counts) == [
-        ("default", "t", State.AVAILABLE, 2),
-        ("default", "t", State.RUNNING, 1),
-        ("default", "u", State.AVAILABLE, 2),
-        ("q", "t", State.AVAILABLE, 1),
+        ("default", "t", State.AVAILABLE, 2, 2),
+        ("default", "t", State.RUNNING, 1, 1),
+        ("default", "t", State.SCHEDULED, 1, 7),
+        ("default", "u", State.AVAILABLE, 2, 2),
+        ("q", "t", State.AVAILABLE, 1, 1),
     ]
+
+
+def bytes_are_counted_through_a_jobs_life(bench: Bench) -> None:
+    jobs = [NewJob(bench.id(), "t", b"p" * size, key=key) for size, key in ((1, "k"), (10, "k"), (100, None))]
+    bench.insert(*jobs)
+    worker = bench.worker()
+    bench.clock.advance(1)
+    bench.end(worker, bench.claim_one(worker), Completed(), TaskSpec("t", result_ttl_s=0))
+    bench.end(worker, bench.claim_one(worker), Failed("E"))
+    bench.end(worker, bench.claim_one(worker), Snoozed(60.0))
+    assert {count.state: (count.jobs, count.bytes) for count in bench.store.counts()} == {
+        State.COMPLETED: (1, 1),
+        State.FAILED: (1, 100),
+        State.SCHEDULED: (1, 10),
+    }
+    bench.clock.advance(60)
+    bench.store.prune(bench.now)
+    bench.store.promote(bench.now)
+    bench.store.cancel([jobs[1].id], bench.now)
+    assert {count.state: count.bytes for count in bench.store.counts()} == {State.FAILED: 100, State.CANCELLED: 10}
+
+
+def what_has_gone_through_is_told_for_ever(bench: Bench) -> None:
+    began_ms = bench.now.wall_ms
+    bench.plain(1)
+    bench.clock.advance(1)
+    low, _ = bench.plain(2)
+    bench.insert(NewJob(bench.id(), "u", b"", "q", run_at_ms=bench.later(60)))
+    assert sorted(bench.store.flows(), key=str) == [Flow("default", "t", 3, 0, began_ms), Flow("q", "u", 1, 0)]
+    worker = bench.worker()
+    bench.end(worker, bench.claim_one(worker), Completed(), TaskSpec("t", result_ttl_s=0))
+    bench.store.cancel([low.id], bench.now)
+    for _ in range(2):
+        assert set(bench.another().flows()) == {Flow("default", "t", 3, 2, began_ms + 1000), Flow("q", "u", 1, 0)}
+        bench.store.prune(bench.now)
+    bench.clock.advance(1e9)
+    assert bench.store.prune(bench.now) == 1
+    bench.claim(worker)
+    assert Flow("default", "t", 3, 2) in bench.store.flows()
+
+
+def the_oldest_is_told_whatever_its_priority(bench: Bench) -> None:
+    for seconds, priority in ((3, 9), (1, 0), (2, -9)):
+        bench.insert(NewJob(bench.id(), "t", b"", priority=priority, run_at_ms=bench.later(-seconds)))
+    (flow,) = bench.store.flows()
+    assert flow.oldest_ms == bench.later(-3)
+    bench.claim(bench.worker(), limit=1)
+    (flow,) = bench.store.flows()
+    assert flow.oldest_ms == bench.later(-2)
+
+
+def a_memo_is_kept_under_its_name(bench: Bench) -> None:
+    assert bench.store.memo("m") is None
+    for value in (b"first", b"", bytes(range(256)) * 1024):
+        bench.store.keep_memo("m", value)
+        bench.store.keep_memo("other", b"o")
+        assert (bench.another().memo("m"), bench.store.memo("other")) == (value, b"o")
+
+
+def a_store_knows_its_size(bench: Bench) -> None:
+    before = bench.store.space()
+    assert before.limit is None or before.limit > before.used
+    bench.insert(*(NewJob(bench.id(), "t", b"p" * 100_000) for _ in range(50)))
+    assert bench.store.space().used > before.used
 
 
 def a_listing_has_the_newest_first(bench: Bench) -> None:
