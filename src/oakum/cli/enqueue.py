@@ -6,10 +6,11 @@ import argparse
 import contextlib
 import json
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from oakum.cli import options
 from oakum.errors import CannotRun, JobError, UsageError
+from oakum.units import parse_duration
 
 if TYPE_CHECKING:
     from oakum.run.app import Oakum
@@ -36,7 +37,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--priority", type=int, metavar="N", help="higher runs sooner")
     add("--delay", metavar="TIME", help="not before this long from now")
     add("--expires", metavar="TIME", help="never later than this")
+    add("--key", metavar="KEY", help="jobs of one key run one at a time, in order")
     add("--unique", choices=("args", "task"), help="not while such a job waits or runs already")
+    add("--on-conflict", choices=("keep", "replace", "reject"), help="what becomes of it then (default: keep)")
+    add("--debounce", metavar="TIME", help="start this long after the last such call, with its arguments")
+    add("--throttle", metavar="TIME", help="at most one such job in this time: the first")
+    add("--block-for", metavar="TIME", help="how long to wait for room in a full queue (0: not at all)")
     add("--idempotency-key", metavar="KEY", help="not where a job was stored with this key already")
     add("--wait", action="store_true", help="wait for the job's end and print its value")
 
@@ -50,9 +56,10 @@ def run(args: argparse.Namespace) -> int:
             f"{args.app} keeps its jobs in memory://, which ends with this command; give it a store to enqueue to"
         )
     positional, keywords = _read_arguments(args.arguments)
+    block_s = None if args.block_for is None else parse_duration(args.block_for, name="--block-for", zero=True)
     with contextlib.closing(app):
         new = _find(app, args.task).using(**_read_options(args)).job(*positional, **keywords)
-        stored = app.desk.insert_one(new)
+        stored = app.desk.insert_one(new, block_s)
         if stored != new.id:
             print("oakum: not stored: the job with that key is there already", file=sys.stderr)
         if args.wait:
@@ -81,20 +88,15 @@ def _read_arguments(text: str) -> tuple[list[Any], dict[str, Any]]:
 
 
 def _read_options(args: argparse.Namespace) -> CallOptions:
-    given: CallOptions = {}
-    if args.queue is not None:
-        given["queue"] = args.queue
-    if args.priority is not None:
-        given["priority"] = args.priority
-    if args.delay is not None:
-        given["delay"] = args.delay
-    if args.expires is not None:
-        given["expires"] = args.expires
-    if args.unique is not None:
+    names = ("queue", "priority", "delay", "expires", "key", "debounce", "throttle", "idempotency_key")
+    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    if args.on_conflict is not None:
+        from oakum.run.unique import Unique
+
+        given["unique"] = Unique(args=() if args.unique == "task" else None, on_conflict=args.on_conflict)
+    elif args.unique is not None:
         given["unique"] = args.unique
-    if args.idempotency_key is not None:
-        given["idempotency_key"] = args.idempotency_key
-    return given
+    return cast("CallOptions", given)
 
 
 def _wait(app: Oakum, target: str, job_id: str) -> None:

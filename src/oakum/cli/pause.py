@@ -17,6 +17,6 @@ def run(args: argparse.Namespace) -> int:
 
     with options.open_inspector(options.store_url(args)) as inspector:
         for name in args.queue:
-            queue = inspector.pause(name)
+            queue = inspector.queues.pause(name, True)
             print(f"queue {name}: paused, {jobs(queue.jobs.waiting)} waiting, {queue.jobs.running:,} still running")
     return 0

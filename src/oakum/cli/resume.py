@@ -16,6 +16,6 @@ def run(args: argparse.Namespace) -> int:
 
     with options.open_inspector(options.store_url(args)) as inspector:
         for name in args.queue:
-            queue = inspector.pause(name, paused=False)
+            queue = inspector.queues.pause(name, False)
             print(f"queue {name}: open, {jobs(queue.jobs.waiting)} waiting")
     return 0

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from oakum.cli import show
+from oakum.cli.queue_view import used
 from oakum.inspector.rates import Rates
 from oakum.inspector.views import Overview, QueueRow, TaskRow, Ticking, WorkerRow
 from oakum.model.report import ChildReport, WorkerReport
@@ -157,7 +158,9 @@ def _children(children: Sequence[ChildReport]) -> Iterator[RenderableType]:
 
 def _queues(queues: Sequence[QueueRow], rates: Rates | None) -> RenderableType:
     growth = ["GROWS", "EMPTY IN"] if rates is not None else []
-    table = show.table("QUEUE", "WAITING", "LATER", "RUNNING", "COMPLETED", "FAILED", *growth)
+    held = ["HELD"] if any(queue.jobs.held for queue in queues) else []
+    bound = ["OF MAX"] if any(queue.used is not None for queue in queues) else []
+    table = show.table("QUEUE", "WAITING", "LATER", *held, "RUNNING", *bound, "COMPLETED", "FAILED", *growth)
     for queue in queues:
         jobs = queue.jobs
         name = Text(show.tail(queue.name, 24))
@@ -168,7 +171,9 @@ def _queues(queues: Sequence[QueueRow], rates: Rates | None) -> RenderableType:
             name,
             show.number(jobs.available),
             show.number(jobs.scheduled),
+            *([show.number(jobs.held)] if held else []),
             show.number(jobs.running),
+            *([used(queue)] if bound else []),
             show.number(jobs.completed),
             Text(show.number(bad), "red" if bad else ""),
             *(_growth(jobs.waiting, rates.growth.get(queue.name, 0.0)) if rates is not None else ()),

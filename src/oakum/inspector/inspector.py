@@ -1,4 +1,4 @@
-"""Reads a store and acts on it, for people: overview, listings, one job's story, cancel, retry, pause."""
+"""Reads a store and acts on it, for people: overview, listings, one job's story, cancel, retry."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from oakum.errors import StoreError
 from oakum.host.identity import Process, is_gone, myself
 from oakum.inspector.capacity import Capacity, capacity
 from oakum.inspector.dead import DeadGroup, fingerprint_of, group
-from oakum.inspector.overview import overview, tally_by, worker_row
+from oakum.inspector.overview import overview, worker_row
+from oakum.inspector.queues import Queues
 from oakum.inspector.schedules import Schedules
 from oakum.inspector.story import job_row, job_story
-from oakum.inspector.views import JobPage, JobRow, JobStory, Overview, QueueRow, Tally, WorkerRow
+from oakum.inspector.views import JobPage, JobRow, JobStory, Overview, WorkerRow
 from oakum.model.capacity import History
 from oakum.model.ids import id_text
 from oakum.model.job import JobQuery, JobView, State
-from oakum.run.names import check_name
 from oakum.run.worker.sampler import MEMO, crew_of
 from oakum.store.base import Instant, Store
 from oakum.store.ids import IdSource
@@ -28,13 +28,13 @@ AT_ONCE: Final = 1000  # jobs that are cancelled or retried in one transaction
 
 
 class Inspector:
-    """One store, as people see it; `schedules` are its own. All verbs raise StoreError when the store fails."""
+    """One store, as people see it; `queues` and `schedules` are its own. All verbs raise StoreError when the store fails."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
         self._ids = IdSource()
         self._here = myself()
-        self.schedules = Schedules(store, clock)
+        self.queues, self.schedules = Queues(store), Schedules(store, clock)
 
     def now_ms(self) -> int:
         """Wall milliseconds by the inspector's clock."""
@@ -46,8 +46,9 @@ class Inspector:
         """Workers, queues, tasks and warnings. Costs the same however many jobs there are."""
         store = self._store
         found = overview(
-            self._now().wall_ms, store.durability, self._workers(), store.counts(), store.stats(), store.paused()
-        )
+            self._now().wall_ms, store.durability, self._workers(), store.counts(), store.stats(),
+            self.queues.all(), store.rules("task"),
+        )  # fmt: skip
         return msgspec.structs.replace(found, schedules=self.schedules.ticking())
 
     def capacity(self) -> Capacity:
@@ -145,12 +146,6 @@ class Inspector:
         while self._store.prune(now, AT_ONCE) == AT_ONCE:
             pass
         return forgotten
-
-    def pause(self, queue: str, paused: bool = True) -> QueueRow:
-        """Stops the handing out of a queue's jobs, or begins again; the queue after it. Raises UsageError for an odd name."""
-        self._store.pause(check_name(queue, "queue"), paused)
-        tallies = tally_by("queue", self._store.counts())
-        return QueueRow(queue, paused, tallies.get(queue, Tally()))
 
     def _workers(self) -> tuple[WorkerRow, ...]:
         now_ms = self._now().wall_ms

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, Literal
+from typing import Final
 
+from oakum.inspector.tally import tally_by
 from oakum.inspector.views import Overview, QueueRow, Tally, TaskRow, WorkerRow
+from oakum.model.bounds import Ruled, Rules
 from oakum.model.report import decode_report
 from oakum.model.stats import TaskStats
+from oakum.run.rules import write_rate
 from oakum.store.base import Count, Holder
+from oakum.units import format_size
 
 SILENT_MS: Final = 10_000  # a worker reports every two seconds
 
@@ -34,28 +37,23 @@ def overview(
     workers: Sequence[WorkerRow],
     counts: Sequence[Count],
     stats: Mapping[str, TaskStats],
-    paused: frozenset[str],
+    queues: Sequence[QueueRow],
+    rules: Mapping[str, Ruled],
 ) -> Overview:
-    """The whole of it. Queues and tasks by name."""
-    limits = _limits(workers)
-    by_queue, by_task = tally_by("queue", counts), tally_by("task", counts)
-    queue_rows = tuple(
-        QueueRow(name, name in paused, by_queue.get(name, Tally())) for name in sorted(by_queue.keys() | paused)
-    )
+    """The whole of it. `rules` are the tasks'. Tasks by name."""
+    limits, by_task = _limits(workers), tally_by("task", counts)
     task_rows = tuple(
-        _task_row(name, by_task.get(name, Tally()), stats.get(name, TaskStats()), limits.get(name))
+        _task_row(
+            name,
+            by_task.get(name, Tally()),
+            stats.get(name, TaskStats()),
+            limits.get(name),
+            rules.get(name, Ruled()).rules,
+        )
         for name in sorted(by_task.keys() | stats.keys() | limits.keys())
     )
-    notes = tuple(_notes(now_ms, workers, queue_rows, task_rows, limits))
-    return Overview(now_ms, durability, tuple(workers), queue_rows, task_rows, notes)
-
-
-def tally_by(what: Literal["queue", "task"], counts: Iterable[Count]) -> dict[str, Tally]:
-    """Counts, added up by state for each queue or each task."""
-    jobs: dict[str, Counter[str]] = {}
-    for count in counts:
-        jobs.setdefault(getattr(count, what), Counter())[count.state.label] += count.jobs
-    return {name: Tally(**by_state) for name, by_state in jobs.items()}
+    notes = tuple(_notes(now_ms, workers, queues, task_rows, limits))
+    return Overview(now_ms, durability, tuple(workers), tuple(queues), task_rows, notes)
 
 
 def _limits(workers: Iterable[WorkerRow]) -> dict[str, int]:
@@ -68,7 +66,7 @@ def _limits(workers: Iterable[WorkerRow]) -> dict[str, int]:
     return limits
 
 
-def _task_row(name: str, jobs: Tally, stats: TaskStats, limit: int | None) -> TaskRow:
+def _task_row(name: str, jobs: Tally, stats: TaskStats, limit: int | None, rules: Rules) -> TaskRow:
     time, peak = stats.duration, stats.peak
     return TaskRow(
         name=name,
@@ -82,6 +80,8 @@ def _task_row(name: str, jobs: Tally, stats: TaskStats, limit: int | None) -> Ta
         peak_max=peak.largest if peak.count else None,
         retained_per_run=round(stats.retained_per_run) if stats.retained_runs else None,
         limit=limit,
+        at_once=rules.limit,
+        rate=None if rules.rate is None else write_rate(rules.rate),
     )
 
 
@@ -105,9 +105,11 @@ def _notes(
         waiting = sum(queue.jobs.waiting for queue in queues)
         what = f", {_jobs(waiting)} waiting" if waiting else ""
         yield f"no worker runs{what}: start one with `oakum worker MODULE:APP`"
-    for task in tasks if known else ():
-        if task.jobs.waiting and task.name not in known:
+    for task in tasks:
+        if known and task.jobs.waiting and task.name not in known:
             yield f"no running worker knows task {task.name}, {_jobs(task.jobs.waiting)} waiting"
+        if task.at_once is not None and task.jobs.available and task.jobs.running >= task.at_once:
+            yield f"task {task.name} is at its limit: {task.at_once:,} running, {_jobs(task.jobs.available)} held back"
     served = {queue for worker in alive for queue in (worker.report.queues if worker.report is not None else ())}
     for queue in queues:
         if queue.jobs.available and served and queue.name not in served:
@@ -115,8 +117,20 @@ def _notes(
                 f"no running worker takes from queue {queue.name}, {_jobs(queue.jobs.available)} waiting:"
                 f" start one with `--queues {queue.name}`"
             )
+        yield from _bounds(queue)
         if queue.jobs.quarantined:
             yield f"{_jobs(queue.jobs.quarantined)} quarantined in queue {queue.name}: `oakum jobs --state quarantined`"
+
+
+def _bounds(queue: QueueRow) -> Iterator[str]:
+    rules, tally = queue.rules, queue.jobs
+    if queue.used is not None and queue.used >= 1:
+        held = [f"{tally.waiting + tally.running:,} of {rules.max_jobs:,} jobs"] if rules.max_jobs is not None else []
+        if rules.max_bytes is not None:
+            held.append(f"{format_size(queue.bytes)} of {format_size(rules.max_bytes)}")
+        yield f"queue {queue.name} is full: {' and '.join(held)} (on_full={rules.on_full})"
+    if rules.limit is not None and tally.available and tally.running >= rules.limit:
+        yield f"queue {queue.name} is at its limit: {rules.limit:,} running, {_jobs(tally.available)} held back"
 
 
 def _jobs(count: int) -> str:

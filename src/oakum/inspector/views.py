@@ -36,18 +36,47 @@ class Tally(Struct, frozen=True):
         return self.completed + self.failed + self.cancelled + self.expired + self.quarantined
 
 
+class RulesRow(Struct, frozen=True):
+    """A queue's bounds and limits, rates as people write them ("100/1m"); None: no bound of that kind."""
+
+    max_jobs: int | None = None
+    max_bytes: int | None = None
+    on_full: str = "block"
+    limit: int | None = None
+    rate: str | None = None
+    key_limit: int = 1
+    key_rate: str | None = None
+
+
 class QueueRow(Struct, frozen=True):
-    """One queue."""
+    """One queue. `bytes` are those of the arguments of its jobs that have not ended.
+
+    `rules` are in force; `declared` is what the code says, where somebody has said otherwise, else None.
+    """
 
     name: str
     paused: bool
     jobs: Tally
+    bytes: int = 0
+    rules: RulesRow = RulesRow()
+    declared: RulesRow | None = None
+
+    @property
+    def used(self) -> float | None:
+        """Which part of its bound it holds, of the one that is nearer; None where it has none."""
+        parts = []
+        if self.rules.max_jobs is not None:
+            parts.append((self.jobs.waiting + self.jobs.running) / self.rules.max_jobs)
+        if self.rules.max_bytes is not None:
+            parts.append(self.bytes / self.rules.max_bytes)
+        return max(parts, default=None)
 
 
 class TaskRow(Struct, frozen=True):
     """One task: its jobs now, and what was measured of all its starts.
 
-    `limit`: what a job of it may take now, the least of all workers that run.
+    `limit`: what a job of it may take now, the least of all workers that run. `at_once` of its jobs may run over all workers,
+    and `rate` of them start in a period ("100/1m"); None: no such limit.
     """
 
     name: str
@@ -61,6 +90,8 @@ class TaskRow(Struct, frozen=True):
     peak_max: int | None = None
     retained_per_run: int | None = None
     limit: int | None = None
+    at_once: int | None = None
+    rate: str | None = None
 
 
 class WorkerRow(Struct, frozen=True):

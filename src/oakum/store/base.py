@@ -222,7 +222,8 @@ class Store(Protocol):
     def settle(self, settlements: Sequence[Settlement], holder: int, now: Instant) -> Sequence[int]:
         """Writes next states and inserts what follows, each only if (ref, token, holder) still holds its job; answers
         the places of those that came too late and changed nothing. A job that was to run again is cancelled instead if
-        somebody asked for that while it ran."""
+        somebody asked for that while it ran. Raises QueueFull or DuplicateJob, and nothing is changed, where what follows
+        is refused."""
 
     def cancel(self, ids: Sequence[bytes], now: Instant) -> Mapping[bytes, State]:
         """Cancels waiting jobs at once and asks for it where they run; answers the state of each known id after it."""

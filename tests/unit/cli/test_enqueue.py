@@ -100,3 +100,29 @@ def test_the_application_says_where_its_jobs_are(target, oakum):
     job = oakum("enqueue", target, "cut", '["a"]').out.strip()
     assert json.loads(oakum("jobs", "--app", target, "--format", "json").out)["jobs"][0]["id"] == job
     assert oakum("jobs", "show", job, "--app", target).out.startswith("cut  available")
+
+
+def test_one_of_a_kind(target, oakum, stored):
+    first = oakum("enqueue", target, "cut", '["a"]', "--unique", "task", "--on-conflict", "replace", "--key", "tenant")
+    again = oakum("enqueue", target, "cut", '["b"]', "--unique", "task", "--on-conflict", "replace")
+    assert again.out == first.out
+    (job,) = stored()
+    assert (job.key, job.payload) == ("tenant", b"\x91\xa1b")
+    refused = oakum("enqueue", target, "cut", '["c"]', "--unique", "task", "--on-conflict", "reject")
+    assert (refused.status, refused.out) == (3, "")
+    assert "has the same unique key" in refused.err
+    late = oakum("enqueue", target, "cut", '["d"]', "--debounce", "1h")
+    assert oakum("enqueue", target, "cut", '["d"]', "--debounce", "1h").out == late.out
+    throttled = oakum("enqueue", target, "cut", '["e"]', "--throttle", "1h")
+    assert oakum("enqueue", target, "cut", '["e"]', "--throttle", "1h").out == throttled.out
+    assert len(stored()) == 3
+
+
+def test_a_full_queue_is_told_in_one_line(app, oakum):
+    target = app(APP + 'app.queue("mail", max_jobs=1)\n')
+    assert oakum("enqueue", target, "cut", '["a"]', "--queue", "mail").status == 0
+    said = oakum("enqueue", target, "cut", '["a"]', "--queue", "mail", "--block-for", "0")
+    assert said.status == 3
+    assert said.err.startswith("oakum: queue mail: it holds 1 of 1 jobs")
+    assert said.err.count("\n") == 1
+    assert oakum("enqueue", target, "cut", '["a"]', "--block-for", "x").status == 2

@@ -123,16 +123,16 @@ def test_retry_makes_a_new_job_of_each_that_has_ended(bench, inspector):
 def test_pause_and_back(bench, inspector):
     bench.plain(3, queue="mail")
     bench.plain(1)
-    paused = inspector.pause("mail")
+    paused = inspector.queues.pause("mail", True)
     assert (paused.name, paused.paused, paused.jobs) == ("mail", True, Tally(available=3))
     assert [(queue.name, queue.paused) for queue in inspector.overview().queues] == [("default", False), ("mail", True)]
-    assert inspector.pause("mail", paused=False).paused is False
+    assert inspector.queues.pause("mail", False).paused is False
     assert bench.store.paused() == frozenset()
 
 
 def test_an_odd_queue_name_is_refused(inspector):
     with pytest.raises(UsageError, match="queue: '' is not a name"):
-        inspector.pause("")
+        inspector.queues.pause("", True)
 
 
 def test_a_story_of_a_job_that_is_not_there(inspector):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from oakum.inspector.overview import SILENT_MS, overview, tally_by, worker_row
+from oakum.inspector.overview import SILENT_MS, overview, worker_row
+from oakum.inspector.queues import queue_rows
 from oakum.inspector.rates import rates
+from oakum.inspector.tally import tally_by
 from oakum.inspector.views import Overview, Tally, WorkerRow
+from oakum.model.bounds import Rate, Ruled, Rules
 from oakum.model.job import State
 from oakum.model.report import WorkerReport, encode_report
 from oakum.model.stats import TaskStats
@@ -30,8 +33,10 @@ def worker(state: str = "running", **told) -> WorkerRow:
     return WorkerRow(1, "ship", 4711, state, report(**told))
 
 
-def look(workers=(), counts=(), stats=None, paused=frozenset()) -> Overview:
-    return overview(NOW, "memory", workers, counts, stats or {}, paused)
+def look(workers=(), counts=(), stats=None, paused=frozenset(), queues=None, tasks=None, now_ms=NOW) -> Overview:
+    return overview(
+        now_ms, "memory", workers, counts, stats or {}, queue_rows(counts, paused, queues or {}), tasks or {}
+    )
 
 
 def measured(runs: int, failures: int, *, us: int, peak: int) -> TaskStats:
@@ -134,12 +139,40 @@ def test_where_all_is_well_there_are_no_notes():
 
 def test_rates_are_what_changed_a_second():
     before = look(counts=[WAITING], stats={"send": measured(10, 0, us=1, peak=1)})
-    after = overview(
-        NOW + 4000, "memory", (), [Count("mail", "send", State.SCHEDULED, 10)],
-        {"send": measured(30, 0, us=1, peak=1), "new": measured(2, 0, us=1, peak=1)}, frozenset(),
-    )  # fmt: skip
+    stats = {"send": measured(30, 0, us=1, peak=1), "new": measured(2, 0, us=1, peak=1)}
+    after = look(counts=[Count("mail", "send", State.SCHEDULED, 10)], stats=stats, now_ms=NOW + 4000)
     change = rates(before, after)
     assert change is not None
     assert change.runs == {"send": 5.0, "new": 0.5}
     assert change.growth == {"mail": 2.0}
     assert rates(before, before) is None
+
+
+def test_bounds_and_limits_are_noted_where_they_are_met():
+    counts = [
+        Count("mail", "send", State.AVAILABLE, 6, 600),
+        Count("mail", "send", State.RUNNING, 2, 200),
+        Count("mail", "send", State.HELD, 2, 200),
+        Count("mail", "send", State.COMPLETED, 9, 900),
+    ]
+    full = Ruled(Rules(max_jobs=10, max_bytes=2000, on_full="reject", limit=2))
+    found = look(counts=counts, queues={"mail": full}, tasks={"send": Ruled(Rules(limit=2, rate=Rate(5, 1000)))})
+    assert found.notes[1:] == (
+        "task send is at its limit: 2 running, 6 jobs held back",
+        "queue mail is full: 10 of 10 jobs and 0.98 KiB of 1.95 KiB (on_full=reject)",
+        "queue mail is at its limit: 2 running, 6 jobs held back",
+    )
+    (queue,), (task,) = found.queues, found.tasks
+    assert (queue.used, queue.bytes, queue.declared) == (1.0, 1000, None)
+    assert (task.at_once, task.rate) == (2, "5/1s")
+    roomy = look(counts=counts, queues={"mail": Ruled(Rules(max_jobs=11, limit=3))})
+    assert [note for note in roomy.notes if "full" in note or "limit" in note] == []
+
+
+def test_a_queue_says_what_was_declared_where_somebody_says_otherwise():
+    (row,) = queue_rows(
+        [], frozenset(), {"mail": Ruled(Rules(max_jobs=10), Rules(max_jobs=20, key_rate=Rate(1, 60_000)))}
+    )
+    assert (row.rules.max_jobs, row.rules.key_rate, row.used) == (20, "1/1m", 0.0)
+    assert row.declared is not None
+    assert row.declared.max_jobs == 10
