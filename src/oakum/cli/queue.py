@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from oakum.run.rules import RuleOptions
 
 _EPILOG: Final = """\
-What is set here stays so, whatever the code declares, until `oakum queue reset`. A bound below what a queue holds loses
-nothing: it only keeps more from coming in.
+What is set here stays so, whatever the code declares, until `oakum queue reset`.
 
 examples:
   oakum queue
@@ -85,7 +84,9 @@ def run(args: argparse.Namespace) -> int:
         console.print(*list_view(rows, console.width), sep="\n")
     else:
         print("no queues: a job makes its queue, and `app.queue(...)` declares one with bounds")
-    _warn([warning(row) for row in rows])
+    for row in rows if args.action != "list" else ():
+        if line := warning(row):
+            print(f"oakum: {line}", file=sys.stderr)
     return 0
 
 
@@ -110,9 +111,3 @@ def _read(name: str, flag: str, text: str) -> object:
         return int(text)
     except ValueError:
         raise UsageError(f"{flag}: {text!r} is not a count of at least 1") from None
-
-
-def _warn(lines: list[str]) -> None:
-    for line in lines:
-        if line:
-            print(f"oakum: {line}", file=sys.stderr)

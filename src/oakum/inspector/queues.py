@@ -64,7 +64,7 @@ def queue_rows(counts: Iterable[Count], paused: frozenset[str], rules: Mapping[s
 
 def warning(row: QueueRow) -> str:
     """One line where a bound is below what the queue holds, "" where it is not."""
-    bounds = Rules(max_jobs=row.rules.max_jobs, max_bytes=row.rules.max_bytes)
+    bounds = Rules(row.rules.max_jobs, row.rules.max_bytes, row.rules.on_full)
     return too_low(f"queue {row.name}", bounds, row.jobs.waiting + row.jobs.running, row.bytes)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from oakum.model.bounds import OnFull
 from oakum.model.report import WorkerReport
 
 
@@ -41,7 +42,7 @@ class RulesRow(Struct, frozen=True):
 
     max_jobs: int | None = None
     max_bytes: int | None = None
-    on_full: str = "block"
+    on_full: OnFull = "block"
     limit: int | None = None
     rate: str | None = None
     key_limit: int = 1

@@ -31,8 +31,7 @@ class Queue:
     def configure(self, **options: Unpack[RuleOptions]) -> None:
         """Changes rules in force for all workers and producers, at once, until `reset`: what is not named stays.
 
-        The options are those of `Oakum.queue`. A bound below what the queue holds loses nothing: it only keeps more from
-        coming in. Raises UsageError for what makes no sense.
+        The options are those of `Oakum.queue`. Raises UsageError for what makes no sense.
         """
         check_known(options, RuleOptions, f"queue {self.name}")
         self._desk.override("queue", self.name, read_rules(options, f"queue {self.name}", self.rules))

@@ -111,7 +111,7 @@ def too_low(where: str, rules: Rules, jobs: int, size: int) -> str:
         over.append(f"max_bytes={format_size(rules.max_bytes)} is below the {format_size(size)}")
     if not over:
         return ""
-    return f"{where}: {' and '.join(over)} that it holds already: nothing is lost, and nothing more comes in until then"
+    return f"{where}: {' and '.join(over)} that it holds already: {_UNTIL_THEN[rules.on_full]}"
 
 
 def overfull(store: Store, queues: Mapping[str, Rules]) -> Iterator[str]:
@@ -147,3 +147,10 @@ def _count(value: object, name: str, *, may_be_none: bool) -> int | None:
 _UNITS: Final[tuple[tuple[str, int], ...]] = (
     ("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000),
 )  # fmt: skip
+
+_UNTIL_THEN: Final[dict[OnFull, str]] = {
+    "block": "it takes no more until it holds less",
+    "reject": "it takes no more until it holds less",
+    "drop_oldest": "the oldest are dropped when the next one comes",
+    "drop_newest": "new ones are dropped until it holds less",
+}

@@ -77,8 +77,7 @@ def test_a_bound_below_what_waits_is_told_in_one_line(queues, oakum):
     said = oakum("queue", "set", "mail", "--max-jobs", "2")
     assert said.status == 0
     assert said.err == (
-        "oakum: queue mail: max_jobs=2 is below the 4 jobs that it holds already:"
-        " nothing is lost, and nothing more comes in until then\n"
+        "oakum: queue mail: max_jobs=2 is below the 4 jobs that it holds already: it takes no more until it holds less\n"
     )
 
 

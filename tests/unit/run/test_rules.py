@@ -83,8 +83,10 @@ def test_rules_change_only_where_something_is_said():
 def test_a_bound_below_what_is_there_is_told():
     assert too_low("queue mail", Rules(max_jobs=10, max_bytes=100), 10, 100) == ""
     assert too_low("queue mail", Rules(max_jobs=10), 3000, 0) == (
-        "queue mail: max_jobs=10 is below the 3,000 jobs that it holds already:"
-        " nothing is lost, and nothing more comes in until then"
+        "queue mail: max_jobs=10 is below the 3,000 jobs that it holds already: it takes no more until it holds less"
+    )
+    assert too_low("queue mail", Rules(max_jobs=1, on_full="drop_oldest"), 2, 0).endswith(
+        "dropped when the next one comes"
     )
     assert "max_bytes=10 B is below the 100 B" in too_low("queue mail", Rules(max_bytes=10), 1, 100)
 
