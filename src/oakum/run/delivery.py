@@ -1,12 +1,17 @@
-"""Jobs on their way into queues that may be full: how many to hand in next, and whether waiting is of use. Pure."""
+"""Jobs on their way into queues that may be full: how many to hand in next, and whether waiting is of use."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
+from typing import Final
 
-from oakum.errors import QueueFull
+from oakum.errors import EnqueueUnknown, NotEnqueued, QueueFull
 from oakum.model.job import NewJob
-from oakum.store.base import Mark
+from oakum.store.base import Mark, chunks
+
+BATCH_JOBS: Final = 1000
+BATCH_BYTES: Final = 1024 * 1024
 
 
 class Delivery:
@@ -54,3 +59,37 @@ def _fitting(jobs: Sequence[NewJob], full: QueueFull) -> int:
             if places < 0 or (room is not None and room < 0):
                 return place
     return len(jobs) // 2  # by the figures all fit, and yet they did not: others are handing in at the same time
+
+
+def batches(jobs: Iterable[NewJob]) -> Iterable[list[NewJob]]:
+    """Any number of jobs, a bounded part of them at a time."""
+    return chunks(jobs, BATCH_JOBS, BATCH_BYTES)
+
+
+async def abatches(jobs: Iterable[NewJob] | AsyncIterable[NewJob]) -> AsyncIterator[list[NewJob]]:
+    """`batches` for asyncio; an iterable that is not async is read in a thread."""
+    import asyncio
+
+    if not isinstance(jobs, AsyncIterable):
+        parts = iter(batches(jobs))
+        while (batch := await asyncio.to_thread(next, parts, None)) is not None:
+            yield batch
+        return
+    batch = []
+    async for job in jobs:
+        batch.append(job)
+        if len(batch) == BATCH_JOBS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+@contextlib.contextmanager
+def acknowledging(stored: int, delivery: Delivery) -> Iterator[None]:
+    """An error tells how many of the first jobs are certainly in."""
+    try:
+        yield
+    except (NotEnqueued, EnqueueUnknown) as error:
+        error.acknowledged = stored + delivery.stored
+        raise

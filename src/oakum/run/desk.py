@@ -5,26 +5,23 @@ from __future__ import annotations
 import contextlib
 import time
 import warnings
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from typing import Final, Protocol, cast
+from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
+from typing import Protocol, cast
 
 from oakum.clock import Clock
-from oakum.errors import EnqueueUnknown, NotEnqueued, QueueFull, StoreError, UsageError, WaitInsideJob, WaitTimeout
+from oakum.errors import QueueFull, StoreError, UsageError, WaitInsideJob, WaitTimeout
 from oakum.model.bounds import Ruled, RuleKind, Rules
 from oakum.model.ids import id_text
 from oakum.model.job import NewJob, State
 from oakum.model.progress import Progress, decode_progress
 from oakum.run.context import inside
-from oakum.run.delivery import Delivery
+from oakum.run.delivery import Delivery, abatches, acknowledging, batches
 from oakum.run.door import POLL_S, Door, Ear
 from oakum.run.rules import DEFAULT_BLOCK_S, overfull
-from oakum.store.base import Instant, Mark, Store, TransactionalStore, chunks
+from oakum.store.base import Instant, Mark, Store, TransactionalStore
 from oakum.store.ids import IdSource
 from oakum.store.open import open_store
 from oakum.units import Duration, parse_duration
-
-BATCH_JOBS: Final = 1000
-BATCH_BYTES: Final = 1024 * 1024
 
 
 class Line(Protocol):
@@ -117,9 +114,9 @@ class Desk:
     def insert_many(self, jobs: Iterable[NewJob]) -> int:
         """Stores any number of jobs, a bounded batch at a time; see `Oakum.enqueue_many`."""
         stored = 0
-        for batch in chunks(jobs, BATCH_JOBS, BATCH_BYTES):
+        for batch in batches(jobs):
             delivery = Delivery(batch)
-            with _acknowledging(stored, delivery):
+            with acknowledging(stored, delivery):
                 self._door.deliver(delivery, self.insert)
             stored += len(batch)
         return stored
@@ -127,9 +124,9 @@ class Desk:
     async def ainsert_many(self, jobs: Iterable[NewJob] | AsyncIterable[NewJob]) -> int:
         """`insert_many` for asyncio; an iterable that is not async is read in a thread."""
         stored = 0
-        async for batch in _batches(jobs):
+        async for batch in abatches(jobs):
             delivery = Delivery(batch)
-            with _acknowledging(stored, delivery):
+            with acknowledging(stored, delivery):
                 await self._door.adeliver(delivery, self._ainsert)
             stored += len(batch)
         return stored
@@ -237,31 +234,3 @@ def _refuse_inside() -> None:
             "a job may not wait for another: all children could end up waiting. Split it: enqueue what comes after"
             " with using(on_success=True)"
         )
-
-
-@contextlib.contextmanager
-def _acknowledging(stored: int, delivery: Delivery) -> Iterator[None]:
-    """An error tells how many of the first jobs are certainly in."""
-    try:
-        yield
-    except (NotEnqueued, EnqueueUnknown) as error:
-        error.acknowledged = stored + delivery.stored
-        raise
-
-
-async def _batches(jobs: Iterable[NewJob] | AsyncIterable[NewJob]) -> AsyncIterator[list[NewJob]]:
-    import asyncio
-
-    if not isinstance(jobs, AsyncIterable):
-        batches = iter(chunks(jobs, BATCH_JOBS, BATCH_BYTES))
-        while (batch := await asyncio.to_thread(next, batches, None)) is not None:
-            yield batch
-        return
-    batch = []
-    async for job in jobs:
-        batch.append(job)
-        if len(batch) == BATCH_JOBS:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
