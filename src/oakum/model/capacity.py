@@ -120,9 +120,9 @@ class History:
         found: Pace | None = None
         for window in _WINDOWS_S:
             first = self._since(window)
-            before = _find(first, now)
-            if before is None or before.arrived > now.arrived or before.ended > now.ended:
-                break  # not known then, or another store's counters
+            before = _find(first, now) or Counted(now.queue, now.task, 0, 0, 0, 0)  # nobody had used it yet
+            if before.arrived > now.arrived or before.ended > now.ended:
+                break  # another store's counters
             found = _between(before, first, now, self.samples[-1])
             if now.ended - before.ended >= ENOUGH_ENDS:
                 break

@@ -16,6 +16,7 @@ from oakum.model.ids import id_text
 from oakum.model.report import ChildReport, WorkerReport, encode_report
 from oakum.run.worker.kid import Kid
 from oakum.run.worker.recovery import Recovery
+from oakum.run.worker.sampler import Sampler
 from oakum.run.worker.scheduler import Scheduler
 from oakum.run.worker.supervisor import LEASE_MS, Supervisor
 from oakum.run.worker.templates import Templates
@@ -32,8 +33,11 @@ PRUNE_S: Final = 0.2
 class House:
     """Keeps the house of one supervisor. `ring3` says what the kernel enforces."""
 
-    def __init__(self, supervisor: Supervisor, scheduler: Scheduler, templates: Templates, ring3: str) -> None:
-        self._supervisor, self._scheduler, self._templates, self._ring3 = supervisor, scheduler, templates, ring3
+    def __init__(
+        self, supervisor: Supervisor, scheduler: Scheduler, sampler: Sampler, templates: Templates, ring3: str
+    ) -> None:
+        self._supervisor, self._scheduler, self._sampler = supervisor, scheduler, sampler
+        self._templates, self._ring3 = templates, ring3
         self._recovery = Recovery(supervisor.store, supervisor.ledger.spec, LEASE_MS)
         self._started_ms = supervisor.now().wall_ms
         self._next = self._next_pss = self._next_trim = 0.0
@@ -77,6 +81,8 @@ class House:
         supervisor.ledger.save(store)
         if self._recovery.sweep(supervisor.holder, supervisor.now()):
             supervisor.look_again()
+        if self._recovery.leads:
+            self._sampler.tick(supervisor.now())
         store.promote(supervisor.now())
 
     def _prune(self, now: float) -> None:

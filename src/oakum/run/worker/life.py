@@ -30,6 +30,7 @@ from oakum.run.worker.ledger import Ledger
 from oakum.run.worker.notify import notify
 from oakum.run.worker.nursery import Nursery
 from oakum.run.worker.poller import Poller
+from oakum.run.worker.sampler import Sampler
 from oakum.run.worker.scheduler import Scheduler
 from oakum.run.worker.supervisor import Supervisor
 from oakum.run.worker.templates import Templates
@@ -131,8 +132,9 @@ class Worker:
         self._crew = crew = Crew(fleet, self._poller, Herald(), self._groups)
         queues = settings.queues if settings.queues is not None else queues_of(manifest)
         supervisor = Supervisor(store, self._clock, crew, self._poller, ledger, queues, echo)
-        self._supervisor, self._scheduler = supervisor, Scheduler(store, supervisor.now, lambda _: None)
-        self._house = House(supervisor, self._scheduler, self._templates, ring3)
+        sampler = Sampler(store)
+        self._supervisor, self._scheduler = supervisor, Scheduler(store, supervisor.now, sampler.safe_ms)
+        self._house = House(supervisor, self._scheduler, sampler, self._templates, ring3)
         crew.nursery = self._templates.current
         supervisor.measure()
         self._check_room(fleet)

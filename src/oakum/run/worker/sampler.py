@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 from oakum.model.capacity import SAMPLE_EVERY_S, Counted, History, Pace, Sample, Served, busiest
 from oakum.model.interval import Crew, Safe, safe_interval
 from oakum.model.report import decode_report
+from oakum.model.schedule.spec import Schedule
 from oakum.store.base import Holder, Instant, Store
 
 MEMO = "capacity"
@@ -33,6 +36,12 @@ class Sampler:
     def safe(self, queue: str, task: str, *, serial: bool) -> Safe | None:
         """The smallest safe interval of one task in one queue, None as long as too little was measured."""
         return safe_interval(queue, task, serial, self._paces, self._crews)
+
+    def safe_ms(self, schedule: Schedule) -> int | None:
+        """The smallest safe interval of a schedule in milliseconds, None where none is known."""
+        job = schedule.job
+        safe = self.safe(job.queue, job.task, serial=schedule.overlap != "allow")
+        return None if safe is None or safe.interval_s is None else math.ceil(safe.interval_s * 1000)
 
 
 def sample(store: Store, now: Instant) -> Sample:

@@ -47,6 +47,7 @@ PACKET_BYTES: Final = 32 * 1024  # of arguments that a child is given ahead: the
 LOOK_AHEAD: Final = 32  # jobs in the pool that may pass one that does not fit
 BACKOFF_S: Final = 0.5
 IDLE_S: Final = 1.0
+OVERDUE_S: Final = 0.05  # what is due and can't be claimed is another's, or waits for room
 MANY: Final = 16  # jobs in a claim after which the next one comes at once
 AGAIN_S: Final = 0.002  # after a smaller one
 
@@ -197,8 +198,8 @@ class Supervisor:
         for each in batch:
             if not isinstance(each.outcome, Released):
                 self.ledger.note(each.job.task, each.outcome, each.usage)
-        if self._limited or any(each.follow or each.ended_ms is None for each in settlements):
-            self._rung = True  # there is room again, or something new
+        if self._limited or not self.pool or any(each.follow or each.ended_ms is None for each in settlements):
+            self._rung = True  # there is room again, something new, or what a limit or a key has held back
         self._tell(batch, settlements, set(late))
 
     def _refused(self, batch: list[Ended], error: NotEnqueued) -> None:
@@ -258,7 +259,7 @@ class Supervisor:
         now = self.now()
         try:
             claimed = self.store.claim(self._want(), now) if self._has_room() else []
-            due = None if claimed else self.store.next_due()
+            due = None if claimed else self.store.next_due(now)
         except StoreError as error:
             self._trouble(error)
             return
@@ -268,9 +269,8 @@ class Supervisor:
             self.pool.extend(claimed)
             self._next_claim = monotonic + AGAIN_S
         else:
-            self._next_claim = monotonic + (
-                IDLE_S if due is None else min(IDLE_S, max(0.001, (due - now.wall_ms) / 1000))
-            )
+            wait_s = IDLE_S if due is None else (due - now.wall_ms) / 1000
+            self._next_claim = monotonic + min(IDLE_S, wait_s if wait_s > 0 else OVERDUE_S)
         self._rung = len(claimed) >= MANY  # there will be more; of a few the children are to begin first
 
     def _has_room(self) -> bool:
