@@ -85,7 +85,7 @@ class Simulation:
             self._settle(last, list(last.hand.values()), lambda _: Completed())
             if not self._unfinished():
                 break
-            due = self.store.next_due()
+            due = self.store.next_due(self.now)
             if due is not None and due > self.now.wall_ms:  # a clock set back has put it far away
                 self.clock.advance((due - self.now.wall_ms) / 1000)
         self._judge()

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+from pathlib import Path
 from uuid import uuid4
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, multiple, rule
-from tests.stores.test_model import OFFSETS_MS, QUEUES, TASKS, Pair
+from tests.stores.test_model import MEMORY, OFFSETS_MS, QUEUES, TASKS, Pair
 from tests.support.redis import forget_redis
 
 from oakum.errors import DuplicateJob, QueueFull
 from oakum.model.bounds import Rate, Rules
 from oakum.model.job import UNFINISHED, NewJob, State, Unique
 from oakum.store.redis.store import RedisStore
+from oakum.store.sqlite.store import SqliteStore
 
 UNIQUE = st.builds(
     Unique,
@@ -124,6 +128,16 @@ class BoundedPair(Pair):
         self.both(lambda store: sorted(store.counts(), key=str))
 
 
+class SqlitePair(BoundedPair):
+    def open_other(self):
+        self.directory = Path(tempfile.mkdtemp(dir=MEMORY))
+        return SqliteStore(str(self.directory / "work.db"))
+
+    def teardown(self):
+        super().teardown()
+        shutil.rmtree(self.directory)
+
+
 class RedisPair(BoundedPair):
     def open_other(self):
         self.prefix = f"test-{uuid4().hex}"
@@ -134,5 +148,5 @@ class RedisPair(BoundedPair):
         forget_redis(os.environ["OAKUM_TEST_REDIS"], self.prefix)
 
 
-TestRedis = RedisPair.TestCase
-TestRedis.settings = settings(max_examples=50, stateful_step_count=30)
+TestSqlite, TestRedis = SqlitePair.TestCase, RedisPair.TestCase
+TestSqlite.settings = TestRedis.settings = settings(max_examples=50, stateful_step_count=30)

@@ -246,7 +246,7 @@ class Pair(RuleBasedStateMachine):
         mine, its = self.memory, self.other
         assert mine.jobs(JobQuery()) == its.jobs(JobQuery())
         assert set(map(counted, mine.counts())) == set(map(counted, its.counts()))
-        assert (mine.next_due(), mine.paused()) == (its.next_due(), its.paused())
+        assert (mine.next_due(self.now), mine.paused()) == (its.next_due(self.now), its.paused())
         assert mine.holders() == its.holders()
         for holder in mine.holders():
             held = [[replace(job, ref=0) for job in store.held(holder.number, 99)] for store in (mine, its)]

@@ -89,9 +89,14 @@ def sort_out(
     return intake
 
 
+def fits(rules: Rules, jobs: int, size: int) -> bool:
+    """Whether a queue may hold so many jobs and bytes."""
+    return (rules.max_jobs is None or jobs <= rules.max_jobs) and (rules.max_bytes is None or size <= rules.max_bytes)
+
+
 def check_room(queue: str, rules: Rules, load: Load, jobs: int, size: int) -> None:
     """Raises QueueFull, with the figures, where so many more jobs and bytes do not fit."""
-    if _fits(rules, load.jobs + jobs, load.bytes + size):
+    if fits(rules, load.jobs + jobs, load.bytes + size):
         return
     bounds = [f"{load.jobs:,} of {rules.max_jobs:,} jobs"] if rules.max_jobs is not None else []
     if rules.max_bytes is not None:
@@ -115,21 +120,21 @@ def make_room(
     count, size = load.jobs + len(jobs), load.bytes + sum(len(job.payload) for job in jobs)
     if rules.on_full == "drop_newest":
         for job in reversed(jobs):
-            if _fits(rules, count, size):
+            if fits(rules, count, size):
                 break
             room.new.add(job.id)
             count, size = count - 1, size - len(job.payload)
         return room
-    if rules.on_full != "drop_oldest" or not _fits(rules, load.running_jobs + 1, load.running_bytes + 1):
+    if rules.on_full != "drop_oldest" or not fits(rules, load.running_jobs + 1, load.running_bytes + 1):
         check_room(queue, rules, load, len(jobs), size - load.bytes)
         return room
     for ref, weight in oldest:
-        if _fits(rules, count, size):
+        if fits(rules, count, size):
             return room
         room.waiting.append(ref)
         count, size = count - 1, size - weight
     for job in jobs:
-        if _fits(rules, count, size):
+        if fits(rules, count, size):
             break
         room.new.add(job.id)
         count, size = count - 1, size - len(job.payload)
@@ -143,10 +148,6 @@ def dropped(queue: str, rules: Rules) -> Ending:
         bounds.append(format_size(rules.max_bytes))
     reason = f"dropped: queue {queue} is at its bound of {' and '.join(bounds)}"
     return Ending(State.EXPIRED, encode_record(Record(0, Expired(reason))), DEFAULT_KEPT_MS)
-
-
-def _fits(rules: Rules, jobs: int, size: int) -> bool:
-    return (rules.max_jobs is None or jobs <= rules.max_jobs) and (rules.max_bytes is None or size <= rules.max_bytes)
 
 
 def _unique_owner(

@@ -98,7 +98,7 @@ class Kit:
             pass
 
     def _next_due(self) -> int | None:
-        due = (self.store.next_due(), self.store.next_tick())
+        due = (self.store.next_due(self._now()), self.store.next_tick())
         return min((each for each in due if each is not None), default=None)
 
     def _run_one(self) -> bool:

@@ -235,9 +235,9 @@ class Store(Protocol):
     def promote(self, now: Instant, limit: int = 1000) -> int:
         """Makes due scheduled jobs available and ends expired waiting ones; how many changed, at most `limit`."""
 
-    def next_due(self) -> int | None:
-        """Wall milliseconds at which the next scheduled job is due, the next waiting one expires or the next spent rate
-        that jobs wait for opens; None for never."""
+    def next_due(self, now: Instant) -> int | None:
+        """Wall milliseconds at which the next scheduled job is due, the next waiting one expires or the next rate opens
+        that is spent now and that jobs wait for; None for never."""
 
     def prune(self, now: Instant, limit: int = 1000) -> int:
         """Deletes up to `limit` ended jobs past their retention, with all that belongs to them; how many.

@@ -36,10 +36,11 @@ class Ticket:
 class GroupCommit:
     """Without a thread: a caller who gets the lock commits for all who wait behind it.
 
-    `write` writes all tickets' jobs in one transaction, answers each one's marks, and may be called again with the same.
+    `write` writes all tickets' jobs in one transaction, and may be called again with the same. It answers each one's
+    marks, or why the store refuses that one alone; what it raises instead may be any one's.
     """
 
-    def __init__(self, write: Callable[[Sequence[Ticket]], Sequence[Sequence[Mark]]]) -> None:
+    def __init__(self, write: Callable[[Sequence[Ticket]], Sequence[Sequence[Mark] | NotEnqueued]]) -> None:
         self._write = write
         self._waiting: deque[Ticket] = deque()
         self._committing = Lock()
@@ -96,5 +97,8 @@ class GroupCommit:
                 ticket.fail(unknown, error)
 
     def _fulfil(self, tickets: list[Ticket]) -> None:
-        for ticket, marks in zip(tickets, self._write(tickets), strict=True):
-            ticket.marks, ticket.done = marks, True
+        for ticket, answer in zip(tickets, self._write(tickets), strict=True):
+            if isinstance(answer, NotEnqueued):
+                ticket.fail(answer, None)
+            else:
+                ticket.marks, ticket.done = answer, True

@@ -286,7 +286,7 @@ def test_no_verb_reads_all_jobs(bench):
         store.cancelled(worker)
         store.cancel([jobs[0].id, jobs[1].id], now)
         store.promote(now)
-        store.next_due()
+        store.next_due(bench.now)
         store.prune(now)
         store.prunable(now)
         store.outcome(jobs[0].id)

@@ -27,8 +27,9 @@ def commits(bench, monkeypatch):
     write = inserter._write
 
     def counted(tickets):
-        write(tickets)
+        answers = write(tickets)
         seen.append(sum(len(ticket.jobs) for ticket in tickets))
+        return answers
 
     monkeypatch.setattr(inserter.group, "_write", counted)
     return seen
@@ -195,7 +196,7 @@ def test_who_is_interrupted_takes_nobody_with_him(bench, commits, monkeypatch):
         if len(tickets) > 1 and not interrupted:
             interrupted.append(True)
             raise KeyboardInterrupt
-        write(tickets)
+        return write(tickets)
 
     monkeypatch.setattr(inserter.group, "_write", once)
     monkeypatch.setattr(threading, "excepthook", lambda args: None)

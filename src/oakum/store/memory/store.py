@@ -109,6 +109,8 @@ class MemoryStore:
 
     def _replace(self, row: Row, job: NewJob, now_ms: int) -> None:
         """A waiting job takes what a new one with its key says."""
+        if row.state.terminal:  # let go of by this same call
+            return
         rules = self._rules_of("queue", row.new.queue)
         check_room(row.new.queue, rules, self._load(row.new.queue), 0, max(0, len(job.payload) - len(row.new.payload)))
         row.new = replace(
@@ -230,6 +232,12 @@ class MemoryStore:
 
     def _may_start(self, row: Row, now_ms: int) -> bool:
         """Whether limits and rates allow one more; a job whose key's rate is spent is put off until it may start."""
+        running = self._in(State.RUNNING)
+        queue, task = self._rules_of("queue", row.new.queue).limit, self._rules_of("task", row.new.task).limit
+        if queue is not None and sum(each.new.queue == row.new.queue for each in running) >= queue:
+            return False
+        if task is not None and sum(each.new.task == row.new.task for each in running) >= task:
+            return False
         for kind, name, rate in self._rates(row):
             arrival = self._arrivals.get((kind, name, row.new.key or "" if kind == "key" else ""), 0.0)
             if may_start(rate, arrival, now_ms):
@@ -237,11 +245,7 @@ class MemoryStore:
             if kind == "key":
                 row.state, row.run_at_ms = State.SCHEDULED, math.ceil(opens_ms(rate, arrival))
             return False
-        running = self._in(State.RUNNING)
-        queue, task = self._rules_of("queue", row.new.queue).limit, self._rules_of("task", row.new.task).limit
-        return (queue is None or sum(each.new.queue == row.new.queue for each in running) < queue) and (
-            task is None or sum(each.new.task == row.new.task for each in running) < task
-        )
+        return True
 
     def _count_start(self, row: Row, now_ms: int) -> None:
         for kind, name, rate in self._rates(row):
@@ -328,18 +332,19 @@ class MemoryStore:
                 self._enter(row)
             return len(expired) + len(due)
 
-    def next_due(self) -> int | None:
+    def next_due(self, now: Instant) -> int | None:
         with self._all():
             due = [row.run_at_ms for row in self._in(State.SCHEDULED)]
             expiring = [row.new.expires_ms for row in self._in(*WAITING) if row.new.expires_ms is not None]
-            return min(due + expiring + list(self._openings()), default=None)
+            return min(due + expiring + list(self._openings(now.wall_ms)), default=None)
 
-    def _openings(self) -> Iterator[int]:
-        """When each rate that available jobs wait for lets the next one start."""
+    def _openings(self, now_ms: int) -> Iterator[int]:
+        """When each spent rate that available jobs wait for lets the next one start."""
         for row in self._in(State.AVAILABLE):
             for kind, name, rate in self._rates(row):
-                if kind != "key":
-                    yield math.ceil(opens_ms(rate, self._arrivals.get((kind, name, ""), 0.0)))
+                arrival = self._arrivals.get((kind, name, ""), 0.0)
+                if kind != "key" and not may_start(rate, arrival, now_ms):
+                    yield math.ceil(opens_ms(rate, arrival))
 
     def prune(self, now: Instant, limit: int = 1000) -> int:
         with self._all():

@@ -39,7 +39,7 @@ FOR UPDATE SKIP LOCKED
 """
 _MOST_DROPPED: Final = 10_000
 _OLD: Final = """
-SELECT name.text, queue, octet_length(payload), meta FROM oakum.job JOIN oakum.name ON number = queue WHERE id = $1::uuid FOR UPDATE OF job
+SELECT name.text, queue, octet_length(payload), meta, state FROM oakum.job JOIN oakum.name ON number = queue WHERE id = $1::uuid FOR UPDATE OF job
 """
 # One that is given a new start leaves its place; one with a key comes back by `keys.enter`.
 _REPLACE: Final = """
@@ -111,7 +111,9 @@ def _oldest(db: Db, queue: int) -> Iterable[tuple[Any, int]]:
 
 def _replace(db: Db, job: NewJob, now_ms: int) -> None:
     """A waiting job takes what a new one with its key says."""
-    queue, number, size, column = db.one(_OLD, (job.id.hex(),))
+    queue, number, size, column, state = db.one(_OLD, (job.id.hex(),))
+    if State(state).terminal:  # let go of by this same call
+        return
     rule = rules.read(db, "queue", [queue]).get(queue, Ruled()).rules
     if rule.max_jobs is not None or rule.max_bytes is not None:
         check_room(queue, rule, tally.load(db, number), 0, max(0, len(job.payload) - size))

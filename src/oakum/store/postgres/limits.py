@@ -35,10 +35,11 @@ WHERE limited AND EXISTS (SELECT 1 FROM oakum.job WHERE state = 0 AND
 """
 
 
-def next_open(db: Db) -> int | None:
-    """The wall milliseconds at which the next rate that available jobs wait for lets one start."""
+def next_open(db: Db, now_ms: int) -> int | None:
+    """The wall milliseconds at which the next spent rate that available jobs wait for lets one start."""
     found = [(rules.decode(declared, said).rules.rate, arrival) for declared, said, arrival in db.all(_OPEN)]
-    return min((math.ceil(opens_ms(rate, arrival)) for rate, arrival in found if rate is not None), default=None)
+    spent = [(rate, at) for rate, at in found if rate is not None and not may_start(rate, at, now_ms)]
+    return min((math.ceil(opens_ms(rate, at)) for rate, at in spent), default=None)
 
 
 def take(db: Db, names: Names, want: Want, numbers: Mapping[str, int], now_ms: int) -> list[Claimed]:

@@ -185,8 +185,8 @@ class PostgresStore:
         self._ringer.wake(queues)
         return changed
 
-    def next_due(self) -> int | None:
-        found = self._connection.once(lambda db: (claim.next_due(db), limits.next_open(db)))
+    def next_due(self, now: Instant) -> int | None:
+        found = self._connection.once(lambda db: (claim.next_due(db), limits.next_open(db, now.wall_ms)))
         return min((at for at in found if at is not None), default=None)
 
     def prune(self, now: Instant, limit: int = 1000) -> int:

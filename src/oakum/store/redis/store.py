@@ -137,8 +137,8 @@ class RedisStore:
     def promote(self, now: Instant, limit: int = AT_ONCE) -> int:
         return int(self._call("promote", now.wall_ms, min(limit, AT_ONCE), packed_ending(EXPIRED)))
 
-    def next_due(self) -> int | None:
-        due: int | None = self._call("next_due")
+    def next_due(self, now: Instant) -> int | None:
+        due: int | None = self._call("next_due", now.wall_ms)
         return due
 
     def prune(self, now: Instant, limit: int = AT_ONCE) -> int:

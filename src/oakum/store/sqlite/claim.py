@@ -23,16 +23,16 @@ PROMOTED_AT_ONCE: Final = 1000
 _COLUMNS: Final = "seq, id, task, queue, payload, token, tries, crashes, over, suspect, meta, key"
 _READY: Final = f"""
 SELECT rank, run_at, expires_at, {_COLUMNS} FROM job
-WHERE state = 0 AND queue = ? AND task = ? ORDER BY rank, run_at, seq LIMIT ?
+WHERE state = 0 AND queue = ? AND task = ? ORDER BY rank, run_at, seq
 """
 _TAKE: Final = "UPDATE job SET state = 1, holder = ?, token = token + 1 WHERE seq = ?"
 _HELD: Final = f"SELECT {_COLUMNS} FROM job WHERE state = 1 AND holder = ? ORDER BY seq LIMIT ?"
-_EXPIRING: Final = "expires_at IS NOT NULL AND state IN (0, 2, 3)"  # word for word as in the index
-_EXPIRED: Final = f"SELECT {COLUMNS} FROM job WHERE expires_at <= ? AND {_EXPIRING} LIMIT ?"
-_DUE: Final = "SELECT seq FROM job WHERE state = 2 AND run_at <= ? LIMIT ?"
-# One with a key and no place of it is held, until `keys.enter` has found it one.
+_EXPIRING: Final = "expires_at IS NOT NULL AND state < 4 AND state <> 1"  # word for word as in the index
+_EXPIRED: Final = f"SELECT {COLUMNS} FROM job WHERE expires_at <= ? AND {_EXPIRING} ORDER BY expires_at, seq LIMIT ?"
+_DUE: Final = "SELECT seq FROM job WHERE state = 2 AND run_at <= ? ORDER BY run_at, seq LIMIT ?"
+# One with a key and no place of it stays, until `keys.enter` has looked for one.
 _PROMOTE: Final = f"""
-UPDATE job SET state = CASE placed WHEN 0 THEN 3 ELSE 0 END WHERE seq IN ({_DUE}) RETURNING queue, task, length(payload), state, seq
+UPDATE job SET state = iif(placed = 0, 2, 0) WHERE seq IN ({_DUE}) RETURNING queue, task, length(payload), placed = 0, seq
 """
 _PUT_OFF: Final = "UPDATE job SET state = 2, run_at = ? WHERE seq = ?"
 _NEXT_DUE: Final = f"""
@@ -50,12 +50,12 @@ def wanted(db: apsw.Connection, names: Names, want: Want, limits: Limits) -> lis
         number = names.find(db, queue)
         if number is None or fetch_one(db, "SELECT 1 FROM paused WHERE queue = ?", (number,)):
             continue
-        if limits and limits.left("queue", number) <= 0:
+        if limits.left("queue", number) <= 0:
             continue
         weights: Weights = {}
         for (task,) in db.execute("SELECT task FROM tally WHERE queue = ? AND state = 0 AND jobs > 0", (number,)):
             weight = want.weights.get(names.text(db, task))
-            if weight is not None and weight <= want.room and not (limits and limits.left("task", task) <= 0):
+            if weight is not None and weight <= want.room and limits.left("task", task) > 0:
                 weights[task] = weight
         if weights:
             found.append((number, weights))
@@ -75,17 +75,24 @@ def claim(db: apsw.Connection, names: Names, want: Want, now_ms: int) -> list[Cl
         promote(db, names, now_ms, PROMOTED_AT_ONCE)
     limits, tally = Limits(db, names, now_ms), Tally()
     taken: list[Claimed] = []
+    late: list[tuple[int, int]] = []
     room, left = want.room, want.limit
     for queue, weights in wanted(db, names, want, limits):
         started: dict[int, list[int]] = {}
-        for line in _in_order(db, queue, weights, left):
+        for line in _in_order(db, queue, weights, limits):
             task, expires_at = line[5], line[2]
             if expires_at is not None and expires_at <= now_ms:
                 continue
-            if limits and not _may_start(db, limits, line, tally):
-                continue
+            if limits:
+                if limits.left("queue", queue) <= 0:
+                    break
+                opens_ms = limits.key_opens_ms(queue, line[14])
+                if opens_ms is not None:
+                    late.append((opens_ms, line[3]))
+                    tally.move(queue, task, State.AVAILABLE, State.SCHEDULED, 1, len(line[7]))
+                    continue
             weight = weights[task]
-            if weight > room or left == 0:
+            if weight > room or left == 0 or len(late) >= PROMOTED_AT_ONCE:
                 break
             room, left = room - weight, left - 1
             taken.append(_claimed(db, names, line[3:], 1))
@@ -95,31 +102,28 @@ def claim(db: apsw.Connection, names: Names, want: Want, now_ms: int) -> list[Cl
         for task, sizes in started.items():
             tally.move(queue, task, State.AVAILABLE, State.RUNNING, len(sizes), sum(sizes))
     db.executemany(_TAKE, [(want.holder, job.ref) for job in taken])
-    if limits:
-        limits.save()
+    db.executemany(_PUT_OFF, late)
+    limits.save()
     tally.save(db)
     return taken
 
 
-def _may_start(db: apsw.Connection, limits: Limits, line: Any, tally: Tally) -> bool:
-    """Whether limits and rates allow one more; a job whose key's rate is spent is put off until it may start."""
-    seq, task, queue, key = line[3], line[5], line[6], line[14]
-    if limits.left("queue", queue) <= 0 or limits.left("task", task) <= 0:
-        return False
-    opens_ms = limits.key_opens_ms(queue, key)
-    if opens_ms is None:
-        return True
-    db.execute(_PUT_OFF, (opens_ms, seq))
-    tally.move(queue, task, State.AVAILABLE, State.SCHEDULED, 1, len(line[7]))
-    return False
-
-
-def _in_order(db: apsw.Connection, queue: int, weights: Weights, limit: int) -> Iterator[Any]:
+def _in_order(db: apsw.Connection, queue: int, weights: Weights, limits: Limits) -> Iterator[Any]:
     """A queue's available jobs of some tasks, one index range a task, merged by (rank, run_at, seq)."""
-    ranges = [db.cursor().execute(_READY, (queue, task, limit)) for task in weights]
+    ranges: list[Iterator[Any]] = [db.cursor().execute(_READY, (queue, task)) for task in weights]
+    if limits:
+        ranges = [_allowed(rows, task, limits) for rows, task in zip(ranges, weights, strict=True)]
     if len(ranges) == 1:
         return iter(ranges[0])
     return heapq.merge(*ranges, key=lambda line: (line[0], line[1], line[3]))
+
+
+def _allowed(rows: Iterator[Any], task: int, limits: Limits) -> Iterator[Any]:
+    """As much of a range as the task's limit and rate leave: what is behind is not looked at."""
+    for line in rows:
+        if limits.left("task", task) <= 0:
+            return
+        yield line
 
 
 def held(db: apsw.Connection, names: Names, holder: int, limit: int) -> list[Claimed]:
@@ -143,10 +147,10 @@ def promote(db: apsw.Connection, names: Names, now_ms: int, limit: int) -> int:
     expired = fetch_all(db, _EXPIRED, (now_ms, limit))
     end_waiting(db, names, expired, EXPIRED, now_ms, tally)
     due = fetch_all(db, _PROMOTE, (now_ms, limit - len(expired)))
-    for queue, task, size, state, _ in due:
-        tally.move(queue, task, State.SCHEDULED, state, 1, size)
-    for seq in sorted(row[4] for row in due if row[3] == State.HELD):
-        keys.enter(db, names, seq, tally)
+    for queue, task, size, keyed, _ in due:
+        if not keyed:
+            tally.move(queue, task, State.SCHEDULED, State.AVAILABLE, 1, size)
+    keys.enter(db, names, sorted(row[4] for row in due if row[3]), tally)
     tally.save(db)
     return len(expired) + len(due)
 

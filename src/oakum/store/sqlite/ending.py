@@ -14,7 +14,7 @@ from oakum.store.sqlite.names import Names
 from oakum.store.sqlite.tally import Tally
 
 COLUMNS: Final = "seq, queue, task, state, length(payload), key"
-_END_WAITING: Final = "UPDATE job SET state = ?, ended = ?, keep_until = ?, record = ? WHERE seq = ?"
+_END_WAITING: Final = "UPDATE job SET state = ?, ended = ?, keep_until = ?, record = ?, placed = NULL WHERE seq = ?"
 
 
 def end_waiting(
@@ -27,5 +27,4 @@ def end_waiting(
         tally.move(queue, task, before, ending.state, 1, size)
     if rows and fetch_one(db, "SELECT 1 FROM mark"):
         marks.release(db, [row[0] for row in rows], now_ms)
-    for queue, key in {(row[1], row[5]) for row in rows if row[5] is not None}:
-        keys.pass_on(db, names, queue, key, now_ms, tally)
+    keys.pass_on(db, names, {(row[1], row[5]) for row in rows if row[5] is not None}, now_ms, tally)

@@ -1,46 +1,46 @@
-"""Jobs on their way in: nearly all in one statement; those with keys, and those of bounded queues, are looked at first."""
+"""Jobs on their way in: nearly all in one statement; those with keys, and those of full queues, are looked at first."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import groupby
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
 import apsw
 
-from oakum.errors import StoreFull
-from oakum.model.intake import check_room, dropped, make_room, sort_out
+from oakum.errors import DuplicateJob, NotEnqueued, QueueFull, StoreFull
+from oakum.model.bounds import Rules
+from oakum.model.intake import check_room, sort_out
 from oakum.model.job import NewJob, State
-from oakum.model.lifecycle import Ending
 from oakum.store.base import Instant, Mark
 from oakum.store.group import GroupCommit, Ticket
-from oakum.store.sqlite import ending, keys, marks, meta, rules
+from oakum.store.sqlite import bounds, ending, keys, marks, meta, rules
 from oakum.store.sqlite.ballast import SIZE as BALLAST
-from oakum.store.sqlite.connection import Connection, fetch_all, fetch_one
+from oakum.store.sqlite.connection import Connection, fetch_one
 from oakum.store.sqlite.names import Names
 from oakum.store.sqlite.tally import Tally
 from oakum.units import format_size
 
-_INSERT: Final = """
-INSERT INTO job(seq, id, task, queue, state, rank, run_at, payload, token, tries, crashes, over, suspect, expires_at, meta,
-    key, placed)
-VALUES(?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, ?, ?, ?, ?) ON CONFLICT(id) DO NOTHING
+_COLUMNS: Final = (
+    "seq, id, task, queue, state, rank, run_at, payload, expires_at, meta, token, tries, crashes, over, suspect"
+)
+_INSERT_PLAIN: Final = f"""
+INSERT INTO job({_COLUMNS}) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0) ON CONFLICT(id) DO NOTHING
+"""
+_INSERT: Final = f"""
+INSERT INTO job({_COLUMNS}, key, placed, aged) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, ?, ?, ?)
+ON CONFLICT(id) DO NOTHING
 """
 _LAST: Final = """
 SELECT max(coalesce((SELECT max(seq) FROM job), 0), coalesce((SELECT value FROM total WHERE name = 'seq'), 0))
 """
-_OLDEST: Final = """
-SELECT seq, queue, task, state, length(payload), key FROM job WHERE queue = ? AND state IN (0, 2, 3) ORDER BY seq LIMIT ?
-"""
 _OLD: Final = "SELECT seq, queue, task, state, length(payload), key, meta FROM job WHERE id = ?"
-_REPLACE: Final = """
-UPDATE job SET payload = ?, rank = ?, expires_at = ?, meta = ?, state = ?, run_at = coalesce(nullif(?, 0), run_at),
-    placed = CASE WHEN key IS NULL OR ? THEN placed ELSE 0 END WHERE seq = ?
-"""
-_MOST_DROPPED: Final = 10_000
+_REPLACE: Final = "UPDATE job SET payload = ?, rank = ?, expires_at = ?, meta = ? WHERE seq = ?"
+_PUT_OFF: Final = "UPDATE job SET state = ?, run_at = ?, placed = iif(key IS NULL, NULL, 0) WHERE seq = ?"
 _AVAILABLE: Final = State.AVAILABLE
 _SCHEDULED: Final = State.SCHEDULED
+_HELD: Final = State.HELD
+_IDS_AT_ONCE: Final = 1000
 _QUEUE_TASK_STATE: Final = itemgetter(3, 2, 4)
 _Row = tuple[Any, ...]
 
@@ -56,14 +56,21 @@ class Inserter:
         """See `oakum.store.base.Store.insert`."""
         return self.group.insert(jobs, now)
 
-    def _write(self, tickets: Sequence[Ticket]) -> Sequence[Sequence[Mark]]:
+    def _write(self, tickets: Sequence[Ticket]) -> Sequence[Sequence[Mark] | NotEnqueued]:
         self._names.make({name for ticket in tickets for job in ticket.jobs for name in (job.task, job.queue)})
         with self._connection.write("FULL") as db:
             self.keep_room(db)
             tally = Tally()
-            found = [write_jobs(db, self._names, each.jobs, each.now.wall_ms, tally) for each in tickets]
+            answers = [self._answer(db, each, tally) for each in tickets]
             tally.save(db)
-        return found
+        return answers
+
+    def _answer(self, db: apsw.Connection, ticket: Ticket, tally: Tally) -> Sequence[Mark] | NotEnqueued:
+        """One caller's marks, or why his jobs are not in; the others' are."""
+        try:
+            return write_jobs(db, self._names, ticket.jobs, ticket.now.wall_ms, tally)
+        except (QueueFull, DuplicateJob) as refusal:
+            return refusal
 
     def keep_room(self, db: apsw.Connection) -> None:
         """Refuses new jobs past the store's own bound, and while there is no room to finish those that are in."""
@@ -89,101 +96,126 @@ def used(db: apsw.Connection) -> int:
 
 
 def write_jobs(db: apsw.Connection, names: Names, jobs: Sequence[NewJob], now_ms: int, tally: Tally) -> list[Mark]:
-    """Writes jobs; the caller is in a write transaction, and their names have numbers. Raises QueueFull, DuplicateJob."""
-    bounded = rules.bounded(db)
-    if not any(job.unique or job.idempotency or job.key for job in jobs) and not (
-        bounded and any(job.queue in bounded for job in jobs)
-    ):
-        _write_plain(db, names, jobs, now_ms, tally)
+    """Writes jobs, all or none; the caller is in a write transaction, and their names have numbers.
+
+    Raises QueueFull, DuplicateJob.
+    """
+    ruled = {queue: rules.in_force(db, "queue", queue) for queue in {job.queue for job in jobs}}
+    plain = not any(job.unique or job.idempotency or job.key for job in jobs)
+    if plain and bounds.have_room(db, names, ruled, jobs, tally):
+        _write_plain(db, names, jobs, ruled, now_ms, tally)
         return []
+    tally.save(db)
+    mine = Tally()
+    with db:  # a savepoint: who is refused leaves no trace, and no reason to undo what others do in this transaction
+        found = _look_and_write(db, names, jobs, ruled, now_ms, mine)
+        mine.save(db)
+    return found
+
+
+def _write_plain(
+    db: apsw.Connection, names: Names, jobs: Sequence[NewJob], ruled: Mapping[str, Rules], now_ms: int, tally: Tally
+) -> None:
+    """All of them in one statement, in the faith that none is there already."""
+    first = _next_seq(db)
+    rows = [_row(first + place, job, names, now_ms) for place, job in enumerate(jobs)]
+    before = db.total_changes()
+    if any(map(bounds.keeps_ages, ruled.values())):
+        aged = [_aged(ruled[job.queue]) for job in jobs]
+        db.executemany(_INSERT, [(*row, None, None, age) for row, age in zip(rows, aged, strict=True)])
+    else:
+        db.executemany(_INSERT_PLAIN, rows)
+    if db.total_changes() - before != len(rows):  # some were in: a call repeated after an unknown end, or a mix
+        rows = [row for row in rows if fetch_one(db, "SELECT 1 FROM job WHERE seq = ?", row[:1])]
+    sizes: dict[tuple[int, int, int], list[int]] = {}
+    for row in rows:
+        sizes.setdefault(_QUEUE_TASK_STATE(row), []).append(len(row[7]))
+    for (queue, task, state), some in sizes.items():
+        tally.add(queue, task, state, len(some), sum(some))
+
+
+def _look_and_write(
+    db: apsw.Connection, names: Names, jobs: Sequence[NewJob], ruled: Mapping[str, Rules], now_ms: int, tally: Tally
+) -> list[Mark]:
+    """One by one, after a look at who is there and who is to go."""
     intake = sort_out(
         jobs,
         now_ms,
-        lambda job_id: fetch_one(db, "SELECT 1 FROM job WHERE id = ?", (job_id,)) is not None,
+        _there(db, jobs).__contains__,
         lambda key: marks.unique_owner(db, key),
         lambda key: marks.idempotency_owner(db, key, now_ms),
     )
-    over: dict[bytes, Ending] = {}
-    for queue in sorted({job.queue for job in intake.fresh} & bounded):
-        over |= _make_room(db, names, queue, [job for job in intake.fresh if job.queue == queue], now_ms, tally)
-    seq = _next_seq(db)
-    for job in intake.fresh:
-        _write_one(db, names, job, seq, now_ms, tally, over.get(job.id))
-        seq += 1
+    over = bounds.let_go(db, names, ruled, intake.fresh, now_ms, tally)
+    for seq, job in enumerate(intake.fresh, _next_seq(db)):
+        row = _row(seq, job, names, now_ms)
+        placed = None
+        if job.key is not None:
+            row, placed = _placed(db, row, job.key, job.id not in over, ruled[job.queue], tally)
+        db.execute(_INSERT, (*row, job.key, placed, _aged(ruled[job.queue])))
+        queue, task, state = _QUEUE_TASK_STATE(row)
+        tally.add(queue, task, state, 1, len(job.payload))
+        if job.unique is not None or job.idempotency is not None:
+            marks.keep(db, job, seq)
+        if job.id in over:
+            waiting = (seq, queue, task, state, len(job.payload), job.key)
+            ending.end_waiting(db, names, [waiting], over[job.id], now_ms, tally)
     for job in intake.replaced.values():
         _replace(db, names, job, now_ms, tally)
     return [Mark(place, owner) for place, owner in intake.marks]
 
 
-def _write_plain(db: apsw.Connection, names: Names, jobs: Sequence[NewJob], now_ms: int, tally: Tally) -> None:
-    """All of them in one statement."""
-    first = _next_seq(db)
-    rows = [_row(first + place, job, names, now_ms) for place, job in enumerate(jobs)]
-    before = db.total_changes()
-    db.executemany(_INSERT, rows)
-    if db.total_changes() - before != len(rows):  # some were in: a call repeated after an unknown end, or a mix
-        rows = [row for row in rows if fetch_one(db, "SELECT 1 FROM job WHERE seq = ?", row[:1])]
-    for (queue, task, state), some in groupby(sorted(rows, key=_QUEUE_TASK_STATE), _QUEUE_TASK_STATE):
-        sizes = [len(row[7]) for row in some]
-        tally.add(queue, task, state, len(sizes), sum(sizes))
-
-
 def _row(seq: int, job: NewJob, names: Names, now_ms: int) -> _Row:
-    """A job with a key is held at first, until `keys.enter` has found it a place."""
-    keyed = job.key is not None
-    state = _SCHEDULED if job.run_at_ms > now_ms else State.HELD if keyed else _AVAILABLE
+    state = _SCHEDULED if job.run_at_ms > now_ms else _AVAILABLE
     return (
         seq, job.id, names.number(job.task), names.number(job.queue), state, -job.priority, job.run_at_ms or now_ms,
-        job.payload, job.expires_ms, meta.pack(job), job.key, 0 if keyed else None,
+        job.payload, job.expires_ms, meta.pack(job),
     )  # fmt: skip
 
 
-def _write_one(
-    db: apsw.Connection, names: Names, job: NewJob, seq: int, now_ms: int, tally: Tally, over: Ending | None
-) -> None:
-    row = _row(seq, job, names, now_ms)
-    db.execute(_INSERT, row)
-    tally.add(row[3], row[2], row[4], 1, len(job.payload))
-    marks.keep(db, job, seq)
-    if over is not None:
-        ending.end_waiting(db, names, [(seq, row[3], row[2], row[4], len(job.payload), None)], over, now_ms, tally)
-    elif row[4] == State.HELD:
-        keys.enter(db, names, seq, tally)
+def _placed(db: apsw.Connection, row: _Row, key: str, stays: bool, ruled: Rules, tally: Tally) -> tuple[_Row, int]:
+    """The row of a job with a key, held where it is due and finds no place; and whether it has one."""
+    seq, _, _, queue, state, rank, run_at = row[:7]
+    if state == _SCHEDULED:
+        return row, 0
+    if stays and keys.take_place(db, queue, key, (rank, run_at, seq), ruled.key_limit, tally):
+        return row, 1
+    return (*row[:4], _HELD, *row[5:]), 0
 
 
-def _make_room(
-    db: apsw.Connection, names: Names, queue: str, jobs: Sequence[NewJob], now_ms: int, tally: Tally
-) -> dict[bytes, Ending]:
-    """Lets go of what a queue's bound demands; which of the new jobs end at once."""
-    rule, number = rules.in_force(db, "queue", queue), names.number(queue)
-    over = dropped(queue, rule)
-    room = make_room(queue, rule, tally.load(db, number), jobs, _oldest(db, number))
-    ending.end_waiting(db, names, room.waiting, over, now_ms, tally)
-    return dict.fromkeys(room.new, over)
+def _aged(ruled: Rules) -> int | None:
+    return 1 if bounds.keeps_ages(ruled) else None
 
 
-def _oldest(db: apsw.Connection, queue: int) -> Iterable[tuple[_Row, int]]:
-    for row in fetch_all(db, _OLDEST, (queue, _MOST_DROPPED)):
-        yield row, row[4]
+def _there(db: apsw.Connection, jobs: Sequence[NewJob]) -> set[bytes]:
+    """The ids of those that are in already."""
+    found: set[bytes] = set()
+    for first in range(0, len(jobs), _IDS_AT_ONCE):
+        some = [job.id for job in jobs[first : first + _IDS_AT_ONCE]]
+        found.update(
+            each for (each,) in db.execute(f"SELECT id FROM job WHERE id IN ({', '.join('?' * len(some))})", some)
+        )
+    return found
 
 
 def _replace(db: apsw.Connection, names: Names, job: NewJob, now_ms: int, tally: Tally) -> None:
     """A waiting job takes what a new one with its key says."""
     seq, queue, task, state, size, key, column = fetch_one(db, _OLD, (job.id,))
+    if State(state).terminal:  # let go of by this same call
+        return
     rule = rules.in_force(db, "queue", names.text(db, queue))
     check_room(names.text(db, queue), rule, tally.load(db, queue), 0, max(0, len(job.payload) - size))
-    after = state
-    if job.run_at_ms:
-        after = _SCHEDULED if job.run_at_ms > now_ms else State.HELD if key is not None else _AVAILABLE
-    stays = not job.run_at_ms
-    values = (job.payload, -job.priority, job.expires_ms, meta.repack(column, job), after, job.run_at_ms, stays, seq)
-    db.execute(_REPLACE, values)
-    tally.add(queue, task, state, -1, -size)
-    tally.add(queue, task, after, 1, len(job.payload))
-    if key is not None and not stays:
-        keys.pass_on(db, names, queue, key, now_ms, tally)
-        if fetch_one(db, "SELECT state FROM job WHERE seq = ?", (seq,))[0] == State.HELD:
-            keys.enter(db, names, seq, tally)
+    db.execute(_REPLACE, (job.payload, -job.priority, job.expires_ms, meta.repack(column, job), seq))
+    tally.add(queue, task, state, 0, len(job.payload) - size)
+    if not job.run_at_ms:
+        return
+    due = job.run_at_ms <= now_ms
+    after = _AVAILABLE if due and key is None else _SCHEDULED
+    db.execute(_PUT_OFF, (after, job.run_at_ms, seq))
+    tally.move(queue, task, state, after, 1, len(job.payload))
+    if key is not None:
+        keys.pass_on(db, names, [(queue, key)], now_ms, tally)
+        if due:
+            keys.enter(db, names, [seq], tally)
 
 
 def _next_seq(db: apsw.Connection) -> int:

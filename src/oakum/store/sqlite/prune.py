@@ -15,6 +15,7 @@ from oakum.store.sqlite.tally import Tally
 
 _OVER: Final = "state > 3 AND keep_until <= ?"
 _STALE_KEYS: Final = "until IS NOT NULL AND until <= ?"
+_PAST_LINES: Final = "SELECT queue, key FROM line WHERE arrival <= ?"
 # The number of a pruned job is never given again: a late settle of it must find nothing.
 _REMEMBER_LAST: Final = """
 INSERT INTO total(name, value) SELECT 'seq', max(seq) FROM job WHERE true
@@ -34,15 +35,16 @@ def prunable(db: apsw.Connection, now_ms: int) -> int:
 
 
 def is_due(db: apsw.Connection, now_ms: int) -> bool:
-    """Whether `prune` would find anything: two index look-ups."""
-    query = f"SELECT EXISTS(SELECT 1 FROM job WHERE {_OVER}) OR EXISTS(SELECT 1 FROM mark WHERE {_STALE_KEYS})"
-    return bool(fetch_one(db, query, (now_ms, now_ms))[0])
+    """Whether `prune` would find anything: three index look-ups."""
+    found = (f"SELECT 1 FROM job WHERE {_OVER}", f"SELECT 1 FROM mark WHERE {_STALE_KEYS}", _PAST_LINES)
+    return any(fetch_one(db, query, (now_ms,)) for query in found)
 
 
 def prune(db: apsw.Connection, now_ms: int, limit: int) -> int:
     """See `oakum.store.base.Store.prune`; the caller is in a write transaction."""
     db.execute(f"DELETE FROM mark WHERE key IN (SELECT key FROM mark WHERE {_STALE_KEYS} LIMIT ?)", (now_ms, limit))
-    rows = fetch_all(db, f"SELECT seq FROM job WHERE {_OVER} LIMIT ?", (now_ms, limit))
+    db.execute(f"DELETE FROM line WHERE (queue, key) IN ({_PAST_LINES} LIMIT ?)", (now_ms, limit))
+    rows = fetch_all(db, f"SELECT seq FROM job WHERE {_OVER} ORDER BY keep_until, seq LIMIT ?", (now_ms, limit))
     if not rows:
         return 0
     db.execute(_REMEMBER_LAST)
@@ -59,7 +61,6 @@ def prune(db: apsw.Connection, now_ms: int, limit: int) -> int:
     db.executemany(_GONE, [(queue, task, jobs) for (queue, task), jobs in gone.items()])
     if fetch_one(db, "SELECT 1 FROM mark"):
         marks.drop(db, rows)
-    db.execute("DELETE FROM line WHERE arrival <= ?", (now_ms,))
     tally.save(db)
     return len(rows)
 

@@ -8,15 +8,15 @@ from typing import Final
 import apsw
 import msgspec
 
-from oakum.model.bounds import Ruled, RuleKind, Rules
+from oakum.model.bounds import NO_RULES, Ruled, RuleKind, Rules
 from oakum.store.sqlite.connection import fetch_all, fetch_one
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Rules).decode
+_IN_FORCE: Final = "SELECT coalesce(override, declared), arrival FROM rule WHERE kind = ? AND name = ?"
 _WRITE: Final = """
-INSERT INTO rule(kind, name, declared, override, bounded, limited) VALUES(?, ?, ?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET declared = excluded.declared, override = excluded.override, bounded = excluded.bounded,
-    limited = excluded.limited
+INSERT INTO rule(kind, name, declared, override, limited) VALUES(?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET declared = excluded.declared, override = excluded.override, limited = excluded.limited
 """
 
 
@@ -28,19 +28,23 @@ def read(db: apsw.Connection, kind: RuleKind) -> dict[str, Ruled]:
 
 def in_force(db: apsw.Connection, kind: RuleKind, name: str) -> Rules:
     """The rules that hold for one name."""
-    row = fetch_one(db, "SELECT coalesce(override, declared) FROM rule WHERE kind = ? AND name = ?", (kind, name))
-    return Rules() if row is None else _decode(row[0])
+    return with_arrival(db, kind, name)[0]
 
 
-def bounded(db: apsw.Connection) -> frozenset[str]:
-    """The queues that have a bound."""
-    return frozenset(name for (name,) in db.execute("SELECT name FROM rule WHERE kind = 'queue' AND bounded"))
+def with_arrival(db: apsw.Connection, kind: RuleKind, name: str) -> tuple[Rules, float]:
+    """The same, and the theoretical arrival time of its rate."""
+    row = fetch_one(db, _IN_FORCE, (kind, name))
+    return (NO_RULES, 0.0) if row is None else (_decode(row[0]), row[1])
 
 
-def limited(db: apsw.Connection) -> list[tuple[RuleKind, str, Rules, float]]:
-    """What has a limit or a rate: kind, name, rules, and the theoretical arrival time of the rate."""
-    rows = fetch_all(db, "SELECT kind, name, coalesce(override, declared), arrival FROM rule WHERE limited")
-    return [(kind, name, _decode(rules), arrival) for kind, name, rules, arrival in rows]
+def arrived(db: apsw.Connection, kind: RuleKind, name: str, arrival: float) -> None:
+    """Keeps the theoretical arrival time of a rate."""
+    db.execute("UPDATE rule SET arrival = ? WHERE kind = ? AND name = ?", (arrival, kind, name))
+
+
+def limited(db: apsw.Connection) -> list[tuple[RuleKind, str]]:
+    """What has a limit or a rate."""
+    return fetch_all(db, "SELECT kind, name FROM rule WHERE limited")
 
 
 def declare(db: apsw.Connection, kind: RuleKind, rules: Mapping[str, Rules]) -> None:
@@ -57,10 +61,6 @@ def override(db: apsw.Connection, kind: RuleKind, name: str, rules: Rules | None
 
 def _write(db: apsw.Connection, kind: RuleKind, name: str, ruled: Ruled) -> None:
     rules = ruled.rules
-    values = (
-        _encode(ruled.declared),
-        None if ruled.override is None else _encode(ruled.override),
-        rules.max_jobs is not None or rules.max_bytes is not None,
-        rules.limit is not None or rules.rate is not None or rules.key_rate is not None,
-    )
-    db.execute(_WRITE, (kind, name, *values))
+    said = None if ruled.override is None else _encode(ruled.override)
+    limited = rules.limit is not None or rules.rate is not None or rules.key_rate is not None
+    db.execute(_WRITE, (kind, name, _encode(ruled.declared), said, limited))

@@ -36,19 +36,24 @@ CREATE TABLE job(
     keep_until INTEGER,
     record BLOB,
     key TEXT,                       -- one at a time in its queue
-    placed INTEGER                  -- 1 with a place of its key, 0 without one; NULL without a key
+    placed INTEGER,                 -- 1 with a place of its key, 0 without one; NULL without a key, and at the end
+    aged INTEGER                    -- 1 where its queue lets go of the oldest: only those are kept in order of age
 );
 CREATE UNIQUE INDEX job_id ON job(id);
 CREATE INDEX job_ready ON job(queue, task, rank, run_at) WHERE state = 0;
 CREATE INDEX job_running ON job(holder) WHERE state = 1;
 CREATE INDEX job_due ON job(run_at) WHERE state = 2;
 CREATE INDEX job_ended ON job(keep_until) WHERE state > 3;
-CREATE INDEX job_expiry ON job(expires_at) WHERE expires_at IS NOT NULL AND state IN (0, 2, 3);
-CREATE INDEX job_key ON job(queue, key, placed, state, rank, run_at) WHERE key IS NOT NULL AND state < 4;
+CREATE INDEX job_expiry ON job(expires_at) WHERE expires_at IS NOT NULL AND state < 4 AND state <> 1;
+CREATE INDEX job_held ON job(queue, key, rank, run_at) WHERE state = 3;
+CREATE INDEX job_placed ON job(queue, key) WHERE placed = 1;
+CREATE INDEX job_aged ON job(queue) WHERE aged = 1 AND state < 4 AND state <> 1;
 CREATE TABLE line(queue INTEGER, key TEXT, arrival REAL NOT NULL, PRIMARY KEY(queue, key)) WITHOUT ROWID;
                                     -- the theoretical arrival time of a key's rate, as long as that is not past
-CREATE TABLE rule(kind TEXT, name TEXT, declared BLOB NOT NULL, override BLOB, bounded INTEGER NOT NULL,
-    limited INTEGER NOT NULL, arrival REAL NOT NULL DEFAULT 0, PRIMARY KEY(kind, name)) WITHOUT ROWID;
+CREATE INDEX line_arrival ON line(arrival);
+CREATE TABLE rule(kind TEXT, name TEXT, declared BLOB NOT NULL, override BLOB, limited INTEGER NOT NULL,
+    arrival REAL NOT NULL DEFAULT 0, PRIMARY KEY(kind, name)) WITHOUT ROWID;
+CREATE INDEX rule_limited ON rule(kind, name) WHERE limited;
 CREATE TABLE schedule(name TEXT PRIMARY KEY, version INTEGER NOT NULL, next INTEGER, spec BLOB NOT NULL, state BLOB NOT NULL)
     WITHOUT ROWID;
 CREATE INDEX schedule_next ON schedule(next) WHERE next IS NOT NULL;
@@ -65,6 +70,7 @@ CREATE TABLE ask(seq INTEGER PRIMARY KEY, holder INTEGER NOT NULL);
 CREATE TABLE tally(queue INTEGER, task INTEGER, state INTEGER, jobs INTEGER NOT NULL, bytes INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY(queue, task, state))
     WITHOUT ROWID;
+CREATE INDEX tally_task ON tally(task, state, jobs) WHERE state < 2;
 CREATE TABLE total(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;  -- 'logs': bytes; 'seq': pruned up to
 CREATE TABLE holder(
     number INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -21,7 +21,7 @@ LOGS_KEPT_BYTES: Final = 64 * 1024 * 1024
 _FENCE: Final = "WHERE seq = ? AND token = ? AND holder = ? AND state = 1"
 _END: Final = f"""
 UPDATE job SET state = ?, holder = NULL, ended = ?, keep_until = ?, tries = ?, crashes = ?, over = ?, suspect = 0,
-    record = ? {_FENCE}
+    record = ?, placed = NULL {_FENCE}
 """
 _REQUEUE: Final = f"""
 UPDATE job SET state = ?, holder = NULL, run_at = coalesce(nullif(?, 0), run_at), tries = ?, crashes = ?, over = ?,
@@ -44,8 +44,8 @@ def settle(db: apsw.Connection, names: Names, settlements: Sequence[Settlement],
         tally.move(names.number(queue), names.number(task), State.RUNNING, state, jobs, size)
     _keep_stories(db, settlements, now_ms)
     _clear(db, names, settlements, now_ms, tally)
-    for queue, key in {(each.queue, each.key) for each in settlements if each.key is not None}:
-        keys.pass_on(db, names, names.number(queue), key, now_ms, tally)
+    ended = {(names.number(each.queue), each.key) for each in settlements if each.key is not None and each.ended_ms}
+    keys.pass_on(db, names, ended, now_ms, tally)
     following = [job for each in settlements if each.follow for job in each.follow]
     if following:
         write_jobs(db, names, following, now_ms, tally)

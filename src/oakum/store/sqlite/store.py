@@ -30,7 +30,7 @@ from oakum.store.base import (
     Topic,
     Want,
 )  # fmt: skip
-from oakum.store.sqlite import claim, fork, holders, keys, limits, prune, read, schedules, settle
+from oakum.store.sqlite import bounds, claim, fork, holders, keys, limits, prune, read, schedules, settle
 from oakum.store.sqlite import rules as ruling
 from oakum.store.sqlite.bell import Listener
 from oakum.store.sqlite.connection import Connection, Sync, fetch_all, fetch_one
@@ -118,10 +118,10 @@ class SqliteStore:
                 return 0
         return self._write("NORMAL", lambda db: claim.promote(db, self._names, now.wall_ms, limit))
 
-    def next_due(self) -> int | None:
+    def next_due(self, now: Instant) -> int | None:
         with self._connection.read() as db:
-            moments = [at for at in (claim.next_due(db), limits.next_open(db, self._names)) if at is not None]
-            return min(moments, default=None)
+            moments = (claim.next_due(db), limits.next_open(db, self._names, now.wall_ms))
+            return min((at for at in moments if at is not None), default=None)
 
     def prune(self, now: Instant, limit: int = 1000) -> int:
         with self._connection.read() as db:
@@ -158,7 +158,10 @@ class SqliteStore:
             if kind == "queue":
                 tally = Tally()
                 for name in names:
-                    keys.pass_on_all(db, self._names, self._names.number(name), tally)
+                    number = self._names.number(name)
+                    keys.pass_on_all(db, self._names, number, tally)
+                    if bounds.keeps_ages(ruling.in_force(db, kind, name)):
+                        bounds.keep_ages(db, number)
                 tally.save(db)
         self._ring("work")
         self._ring("room")

@@ -51,3 +51,5 @@ class Tally:
                 " ON CONFLICT DO UPDATE SET jobs = jobs + excluded.jobs, bytes = bytes + excluded.bytes",
                 rows,
             )
+        self._jobs.clear()
+        self._bytes.clear()

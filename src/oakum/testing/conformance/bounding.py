@@ -109,7 +109,7 @@ def the_oldest_make_room_and_their_records_say_why(bench: Bench) -> None:
     assert bench.record(dear.id).outcome == Expired(reason)
     assert bench.view(dear.id).ended_ms == bench.now.wall_ms
     assert bench.counts() == {State.EXPIRED: 2, State.AVAILABLE: 3}
-    assert bench.store.next_due() is None
+    assert bench.store.next_due(bench.now) is None
 
 
 def of_a_batch_beyond_the_bound_the_last_stay(bench: Bench) -> None:

@@ -20,7 +20,7 @@ def waiting_jobs_are_cancelled_at_once(bench: Bench) -> None:
     assert bench.claim(bench.worker()) == []
     assert isinstance(bench.record(ids[0]).outcome, Cancelled)
     assert bench.view(ids[1]).ended_ms == bench.now.wall_ms
-    assert bench.store.next_due() is None
+    assert bench.store.next_due(bench.now) is None
 
 
 def a_running_job_is_asked_to_stop(bench: Bench) -> None:
@@ -134,15 +134,15 @@ def promotion_goes_by_time_and_is_bounded(bench: Bench) -> None:
 
 
 def the_next_moment_to_look_is_known(bench: Bench) -> None:
-    assert bench.store.next_due() is None
+    assert bench.store.next_due(bench.now) is None
     bench.plain(1)
-    assert bench.store.next_due() is None
+    assert bench.store.next_due(bench.now) is None
     bench.insert(NewJob(bench.id(), "t", b"", run_at_ms=bench.later(60)))
-    assert bench.store.next_due() == bench.later(60)
+    assert bench.store.next_due(bench.now) == bench.later(60)
     bench.insert(NewJob(bench.id(), "t", b"", expires_ms=bench.later(30)))
-    assert bench.store.next_due() == bench.later(30)
+    assert bench.store.next_due(bench.now) == bench.later(30)
     bench.claim(bench.worker())
-    assert bench.store.next_due() == bench.later(60)
+    assert bench.store.next_due(bench.now) == bench.later(60)
 
 
 def only_ended_jobs_are_let_go_of_and_only_in_time(bench: Bench) -> None:

@@ -163,7 +163,7 @@ def held_jobs_end_where_they_are(bench: Bench) -> None:
     expiring = NewJob(bench.id(), "t", b"", key="k", expires_ms=bench.later(10))
     bench.insert(expiring)
     cancelled, last = _keyed(bench, "k", "k")
-    assert bench.store.next_due() == bench.later(10)
+    assert bench.store.next_due(bench.now) == bench.later(10)
     assert bench.store.cancel([cancelled.id], bench.now) == {cancelled.id: State.CANCELLED}
     bench.clock.advance(10)
     assert bench.store.promote(bench.now) == 1

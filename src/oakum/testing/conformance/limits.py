@@ -88,12 +88,12 @@ def no_more_start_in_a_period_than_the_rate(bench: Bench) -> None:
     for job in first:
         bench.end(worker, job, Completed())
     assert bench.claim(worker) == []
-    assert bench.store.next_due() == bench.later(5)
+    assert bench.store.next_due(bench.now) == bench.later(5)
     bench.clock.advance(4.999)
     assert bench.claim(worker) == []
     bench.clock.advance(0.001)
     assert len(bench.claim(worker)) == 1
-    assert bench.store.next_due() == bench.later(5)
+    assert bench.store.next_due(bench.now) == bench.later(5)
     bench.clock.advance(60)
     assert len(bench.claim(worker)) == 2
 
@@ -113,9 +113,9 @@ def a_rate_that_nobody_waits_for_is_nothing_to_wait_for(bench: Bench) -> None:
     bench.plain(2)
     worker = bench.worker()
     assert len(bench.claim(worker)) == 2
-    assert bench.store.next_due() is None
+    assert bench.store.next_due(bench.now) is None
     bench.insert(NewJob(bench.id(), "t", b"", run_at_ms=bench.later(60)))
-    assert bench.store.next_due() == bench.later(60)
+    assert bench.store.next_due(bench.now) == bench.later(60)
 
 
 def a_task_in_two_queues_has_one_rate(bench: Bench) -> None:
@@ -158,7 +158,7 @@ def a_key_whose_rate_is_spent_waits_and_keeps_its_place(bench: Bench) -> None:
     bench.end(worker, claimed[0], Completed())
     assert bench.claim(worker) == []
     assert (bench.state(second.id), bench.view(second.id).run_at_ms) == (State.SCHEDULED, bench.later(10))
-    assert bench.store.next_due() == bench.later(10)
+    assert bench.store.next_due(bench.now) == bench.later(10)
     assert bench.state(third.id) is State.HELD
     assert bench.claim(worker, limit=9) == bench.claim(worker, queues=("other",)) == []
     bench.clock.advance(10)

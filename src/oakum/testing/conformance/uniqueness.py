@@ -108,6 +108,16 @@ def what_replaces_must_fit(bench: Bench) -> None:
     assert bench.view(old.id).payload == b"1234"
 
 
+def what_a_full_queue_lets_go_of_is_not_replaced(bench: Bench) -> None:
+    bench.store.declare("queue", {DEFAULT_QUEUE: Rules(max_jobs=1, on_full="drop_oldest")})
+    old = _new(bench, payload=b"old")
+    bench.insert(old)
+    (plain,) = bench.jobs(1)
+    assert bench.insert(plain, _new(bench, "debounce", b"new")) == [Mark(1, old.id)]
+    assert (bench.state(old.id), bench.view(old.id).payload) == (State.EXPIRED, b"old")
+    assert bench.counts() == {State.EXPIRED: 1, State.AVAILABLE: 1}
+
+
 def a_held_job_is_replaced_too(bench: Bench) -> None:
     first, old = (replace(_new(bench), unique=unique, key="k") for unique in (None, Unique(b"k")))
     bench.insert(first, old)
@@ -137,7 +147,7 @@ def a_start_is_put_off_by_each_new_one(bench: Bench) -> None:
             NewJob(bench.id(), "t", payload, run_at_ms=bench.later(10), unique=unique)
         ) == [Mark(0, first.id)]  # fmt: skip
         assert (bench.view(first.id).payload, bench.view(first.id).run_at_ms) == (payload, start)
-    assert bench.store.next_due() == latest
+    assert bench.store.next_due(bench.now) == latest
     bench.clock.advance(9)
     (claimed,) = bench.claim(bench.worker())
     assert (claimed.id, claimed.payload) == (first.id, b"3")

@@ -1,5 +1,6 @@
 #!lua flags=no-writes
--- next_due(): see Store.next_due; false for never
+-- next_due(now): see Store.next_due; false for never
+local now = ARGS[1]
 local least = false
 
 local function look_at(moment)
@@ -10,7 +11,7 @@ end
 
 local function look_at_rate(kind, number, name)
   local rate = rules_of(kind, name).rate
-  if rate then
+  if rate and may_start(rate, kind .. ':' .. number, now) == 0 then
     look_at(opens(rate, kind .. ':' .. number))
   end
 end
