@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
+from msgspec.structs import replace
+
 from oakum.model.ids import id_wall_ms
+from oakum.model.intake import Load
 from oakum.model.job import Claimed, JobQuery, JobView, NewJob, State
-from oakum.store.base import Start, Topic
+from oakum.store.base import Flow, Scheduled, Start, Topic
 
 NO_HOLDER: Final = 0
 
@@ -114,6 +119,14 @@ def copy(job: NewJob, id: bytes) -> NewJob:
     )  # fmt: skip
 
 
+def taking(job: NewJob, other: NewJob) -> NewJob:
+    """A waiting job with what another says of its call."""
+    return replace(
+        job, payload=other.payload, priority=other.priority, expires_ms=other.expires_ms,
+        overrides=other.overrides, tags=other.tags,
+    )  # fmt: skip
+
+
 def fits(view: JobView, query: JobQuery) -> bool:
     return (
         (not query.states or view.state in query.states)
@@ -122,3 +135,37 @@ def fits(view: JobView, query: JobQuery) -> bool:
         and (query.tag is None or query.tag in view.tags)
         and (query.before is None or view.id < query.before)
     )
+
+
+def load(rows: Iterable[Row], queue: str) -> Load:
+    """What a queue holds."""
+    living = [row for row in rows if row.new.queue == queue and not row.state.terminal]
+    running = [len(row.new.payload) for row in living if row.state is State.RUNNING]
+    return Load(len(living), sum(len(row.new.payload) for row in living), len(running), sum(running))
+
+
+def flows(rows: Iterable[Row], gone: Counter[tuple[str, str]]) -> list[Flow]:
+    """What has gone through; `gone` are the pruned ones."""
+    arrived, ended = Counter(gone), Counter(gone)
+    oldest: dict[tuple[str, str], int] = {}
+    for row in rows:
+        pair = row.new.queue, row.new.task
+        arrived[pair] += 1
+        ended[pair] += row.state.terminal
+        if row.state is State.AVAILABLE:
+            oldest[pair] = min(row.run_at_ms, oldest.get(pair, row.run_at_ms))
+    return [Flow(*pair, count, ended[pair], oldest.get(pair)) for pair, count in arrived.items()]
+
+
+def over(rows: Iterable[Row], now_ms: int) -> list[Row]:
+    """The rows whose retention is over, in the order in which it was."""
+    found = [(row.keep_until_ms, row.ref, row) for row in rows if row.keep_until_ms is not None]
+    return [row for until_ms, _, row in sorted(found, key=lambda each: each[:2]) if until_ms <= now_ms]
+
+
+def page(rows: Iterable[Scheduled], due_ms: int | None, after: str) -> list[Scheduled]:
+    """Schedules by name from beyond `after`, or those that are due, earliest first."""
+    if due_ms is None:
+        return sorted((row for row in rows if row.name > after), key=lambda row: row.name)
+    due = [(row.next_ms, row.name, row) for row in rows if row.next_ms is not None and row.next_ms <= due_ms]
+    return [row for _, _, row in sorted(due, key=lambda each: each[:2])]

@@ -6,7 +6,6 @@ It lives in one process: it ends with it, and a forked child can't share it. One
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 import threading
 from collections import Counter
@@ -17,13 +16,13 @@ from functools import partial
 from msgspec.structs import replace
 
 from oakum.errors import StoreError
-from oakum.model.bounds import Rate, Ruled, RuleKind, Rules, after_starts, may_start, opens_ms
+from oakum.model.bounds import Ruled, RuleKind, Rules
 from oakum.model.ids import id_wall_ms
-from oakum.model.intake import Load, Owner, check_room, dropped, make_room, sort_out
-from oakum.model.job import WAITING, Claimed, JobQuery, NewJob, State
+from oakum.model.intake import Owner, check_room, dropped, make_room, sort_out
+from oakum.model.job import UNFINISHED, WAITING, Claimed, JobQuery, NewJob, State
 from oakum.model.lifecycle import CANCELLED, EXPIRED, KEYS_KEPT_MS, NOT_AGAIN, STARTS_KEPT, Ending, Settlement
 from oakum.model.stats import TaskStats
-from oakum.store.base import (
+from oakum.store.base import (  # fmt: skip
     Bell,
     Count,
     Flow,
@@ -38,8 +37,10 @@ from oakum.store.base import (
     Story,
     Topic,
     Want,
-)  # fmt: skip
-from oakum.store.memory.rows import NO_HOLDER, Key, MemoryBell, Row, copy, fits
+)
+from oakum.store.memory import keys
+from oakum.store.memory.rows import NO_HOLDER, Key, MemoryBell, Row, copy, fits, flows, load, over, page, taking
+from oakum.store.memory.rulebook import RuleBook
 
 
 class MemoryStore:
@@ -58,8 +59,7 @@ class MemoryStore:
         self._paused: set[str] = set()
         self._schedules: dict[str, Scheduled] = {}
         self._memos: dict[str, bytes] = {}
-        self._rules: dict[tuple[RuleKind, str], Ruled] = {}
-        self._arrivals: dict[tuple[str, str, str], float] = {}  # of rates, by kind, name and key
+        self._rules = RuleBook()
         self._gone: Counter[tuple[str, str]] = Counter()
         self._bells: list[MemoryBell] = []
 
@@ -111,101 +111,68 @@ class MemoryStore:
         """A waiting job takes what a new one with its key says."""
         if row.state.terminal:  # let go of by this same call
             return
-        rules = self._rules_of("queue", row.new.queue)
-        check_room(row.new.queue, rules, self._load(row.new.queue), 0, max(0, len(job.payload) - len(row.new.payload)))
-        row.new = replace(
-            row.new, payload=job.payload, priority=job.priority, expires_ms=job.expires_ms,
-            overrides=job.overrides, tags=job.tags,
-        )  # fmt: skip
+        rules = self._rules.of("queue", row.new.queue)
+        check_room(
+            row.new.queue,
+            rules,
+            load(self._rows.values(), row.new.queue),
+            0,
+            max(0, len(job.payload) - len(row.new.payload)),
+        )
+        row.new = taking(row.new, job)
         if job.run_at_ms:
             self._leave(row, now_ms)
             row.state, row.run_at_ms = State.SCHEDULED, job.run_at_ms
             if job.run_at_ms <= now_ms:
                 self._enter(row)
 
-    # -- bounds --------------------------------------------------------------------------------------------------------
-
     def _make_room(self, queue: str, jobs: Sequence[NewJob], now_ms: int) -> dict[bytes, Ending]:
         """Lets go of what a queue's bound demands; which of the new jobs end at once."""
-        rules = self._rules_of("queue", queue)
+        rules = self._rules.of("queue", queue)
         if rules.max_jobs is None and rules.max_bytes is None:
             return {}
         waiting = sorted((row for row in self._in(*WAITING) if row.new.queue == queue), key=lambda row: row.ref)
         oldest = ((row, len(row.new.payload)) for row in waiting)
-        room, ending = make_room(queue, rules, self._load(queue), jobs, oldest), dropped(queue, rules)
+        room, ending = make_room(queue, rules, load(self._rows.values(), queue), jobs, oldest), dropped(queue, rules)
         for row in room.waiting:
             self._end_waiting(row, ending, now_ms)
         return dict.fromkeys(room.new, ending)
 
-    def _load(self, queue: str) -> Load:
-        living = [row for row in self._rows.values() if row.new.queue == queue and not row.state.terminal]
-        running = [len(row.new.payload) for row in living if row.state is State.RUNNING]
-        return Load(len(living), sum(len(row.new.payload) for row in living), len(running), sum(running))
-
-    def _rules_of(self, kind: RuleKind, name: str) -> Rules:
-        return self._rules.get((kind, name), Ruled()).rules
-
     def declare(self, kind: RuleKind, rules: Mapping[str, Rules]) -> None:
         with self._all():
             for name, each in rules.items():
-                known = self._rules.get((kind, name), Ruled())
-                self._rules[kind, name] = Ruled(each, known.override)
+                self._rules.declare(kind, name, each)
             self._ruled()
 
     def override(self, kind: RuleKind, name: str, rules: Rules | None) -> None:
         with self._all():
-            known = self._rules.get((kind, name), Ruled())
-            self._rules[kind, name] = Ruled(known.declared, rules)
+            self._rules.override(kind, name, rules)
             self._ruled()
 
     def rules(self, kind: RuleKind) -> Mapping[str, Ruled]:
         with self._all():
-            return {name: each for (of, name), each in self._rules.items() if of == kind and each != Ruled()}
+            return self._rules.known(kind)
 
     def _ruled(self) -> None:
         for row in self._in(State.HELD):  # there may be more places now
-            for mate in self._next_held(row):
-                mate.state, mate.placed = State.AVAILABLE, True
-        self._ring("work")
-        self._ring("room")
-
-    # -- keys ----------------------------------------------------------------------------------------------------------
+            self._pass_on(row, None)
+        self._ring("work", "room")
 
     def _enter(self, row: Row) -> None:
-        """Makes a job available, or holds it where its key is busy; one that comes first takes the place of a later one."""
-        row.state = State.AVAILABLE
-        if row.new.key is None or row.placed:
-            return
-        mates = [mate for mate in self._of_key(row) if mate.placed]
-        if len(mates) >= self._rules_of("queue", row.new.queue).key_limit:
-            waiting = [mate for mate in mates if mate.state is State.AVAILABLE and not mate.token]
-            last = max(waiting, key=lambda mate: mate.order, default=row)
-            if last.order <= row.order:
-                row.state = State.HELD
-                return
-            last.state, last.placed = State.HELD, False
-        row.placed = True
+        keys.enter(row, self._of_key(row), self._rules.of("queue", row.new.queue).key_limit)
 
     def _leave(self, row: Row, now_ms: int) -> None:
-        """Gives a place back; whoever is held longest of the same key takes it, at the back of its priority."""
         if row.placed:
             row.placed = False
-            for mate in self._next_held(row):
-                mate.state, mate.placed, mate.run_at_ms = State.AVAILABLE, True, now_ms
+            self._pass_on(row, now_ms)
 
-    def _next_held(self, row: Row) -> list[Row]:
-        """The held jobs of a job's key for which there is a place, the first in order first."""
-        mates = self._of_key(row)
-        free = self._rules_of("queue", row.new.queue).key_limit - sum(mate.placed for mate in mates)
-        held = sorted((mate for mate in mates if mate.state is State.HELD), key=lambda mate: mate.order)
-        return held[: max(0, free)]
+    def _pass_on(self, row: Row, now_ms: int | None) -> None:
+        keys.pass_on(self._of_key(row), self._rules.of("queue", row.new.queue).key_limit, now_ms)
 
     def _of_key(self, row: Row) -> list[Row]:
         """All of a job's key that have not ended."""
         key = row.new.queue, row.new.key
-        return [
-            each for each in self._rows.values() if (each.new.queue, each.new.key) == key and not each.state.terminal
-        ]
+        return [each for each in self._in(*UNFINISHED) if key == (each.new.queue, each.new.key)]
 
     # -- claiming and settling -----------------------------------------------------------------------------------------
 
@@ -219,7 +186,10 @@ class MemoryStore:
             taken: list[Row] = []
             for queue in want.queues:
                 for row in sorted(self._ready(queue, want, now.wall_ms), key=lambda row: row.order):
-                    if not self._may_start(row, now.wall_ms):
+                    opens_ms = self._rules.may_start(row, self._in(State.RUNNING), now.wall_ms)
+                    if opens_ms:  # put off, with its place
+                        row.state, row.run_at_ms = State.SCHEDULED, opens_ms
+                    if opens_ms != 0:
                         continue
                     weight = want.weights[row.new.task]
                     if weight > room or len(taken) == want.limit:
@@ -227,39 +197,8 @@ class MemoryStore:
                     room -= weight
                     taken.append(row)
                     row.state, row.holder, row.token = State.RUNNING, want.holder, row.token + 1
-                    self._count_start(row, now.wall_ms)
+                    self._rules.start(row, now.wall_ms)
             return [row.claimed for row in taken]
-
-    def _may_start(self, row: Row, now_ms: int) -> bool:
-        """Whether limits and rates allow one more; a job whose key's rate is spent is put off until it may start."""
-        running = self._in(State.RUNNING)
-        queue, task = self._rules_of("queue", row.new.queue).limit, self._rules_of("task", row.new.task).limit
-        if queue is not None and sum(each.new.queue == row.new.queue for each in running) >= queue:
-            return False
-        if task is not None and sum(each.new.task == row.new.task for each in running) >= task:
-            return False
-        for kind, name, rate in self._rates(row):
-            arrival = self._arrivals.get((kind, name, row.new.key or "" if kind == "key" else ""), 0.0)
-            if may_start(rate, arrival, now_ms):
-                continue
-            if kind == "key":
-                row.state, row.run_at_ms = State.SCHEDULED, math.ceil(opens_ms(rate, arrival))
-            return False
-        return True
-
-    def _count_start(self, row: Row, now_ms: int) -> None:
-        for kind, name, rate in self._rates(row):
-            place = (kind, name, row.new.key or "" if kind == "key" else "")
-            self._arrivals[place] = after_starts(rate, self._arrivals.get(place, 0.0), now_ms, 1)
-
-    def _rates(self, row: Row) -> Iterator[tuple[str, str, Rate]]:
-        queue, task = self._rules_of("queue", row.new.queue), self._rules_of("task", row.new.task)
-        if task.rate is not None:
-            yield "task", row.new.task, task.rate
-        if queue.rate is not None:
-            yield "queue", row.new.queue, queue.rate
-        if queue.key_rate is not None and row.new.key is not None:
-            yield "key", row.new.queue, queue.key_rate
 
     def _ready(self, queue: str, want: Want, now_ms: int) -> Iterator[Row]:
         if queue in self._paused:
@@ -274,9 +213,7 @@ class MemoryStore:
             late = [place for place, each in enumerate(settlements) if not self._settle(each, holder, now.wall_ms)]
             follow = [job for place, each in enumerate(settlements) if place not in late for job in each.follow]
             self._insert(follow, now.wall_ms)
-        self._ring("results")
-        self._ring("work")
-        self._ring("room")
+        self._ring("results", "work", "room")
         return late
 
     def _settle(self, each: Settlement, holder: int, now_ms: int) -> bool:
@@ -308,9 +245,7 @@ class MemoryStore:
                 elif row.state in WAITING:
                     self._end_waiting(row, CANCELLED, now.wall_ms)
             states = {row.new.id: row.state for row in rows}
-        self._ring("work")
-        self._ring("results")
-        self._ring("room")
+        self._ring("work", "results", "room")
         return states
 
     def retry(self, ids: Mapping[bytes, bytes], now: Instant) -> Mapping[bytes, bytes]:
@@ -336,36 +271,24 @@ class MemoryStore:
         with self._all():
             due = [row.run_at_ms for row in self._in(State.SCHEDULED)]
             expiring = [row.new.expires_ms for row in self._in(*WAITING) if row.new.expires_ms is not None]
-            return min(due + expiring + list(self._openings(now.wall_ms)), default=None)
-
-    def _openings(self, now_ms: int) -> Iterator[int]:
-        """When each spent rate that available jobs wait for lets the next one start."""
-        for row in self._in(State.AVAILABLE):
-            for kind, name, rate in self._rates(row):
-                arrival = self._arrivals.get((kind, name, ""), 0.0)
-                if kind != "key" and not may_start(rate, arrival, now_ms):
-                    yield math.ceil(opens_ms(rate, arrival))
+            opening = self._rules.openings(self._in(State.AVAILABLE), now.wall_ms)
+            return min([*due, *expiring, *opening], default=None)
 
     def prune(self, now: Instant, limit: int = 1000) -> int:
         with self._all():
-            over = sorted(self._over(now), key=lambda row: (row.keep_until_ms, row.ref))[:limit]
-            for row in over:
+            gone = over(self._rows.values(), now.wall_ms)[:limit]
+            for row in gone:
                 del self._rows[row.ref], self._refs[row.new.id]
                 self._gone[row.new.queue, row.new.task] += 1
-            self._arrivals = {place: at for place, at in self._arrivals.items() if at > now.wall_ms}
+            self._rules.forget_past(now.wall_ms)
             self._unique = {key: owner for key, owner in self._unique.items() if owner in self._refs}
             for key in [key for key, held in self._idempotency.items() if not held.holds(now.wall_ms)]:
                 del self._idempotency[key]
-            return len(over)
+            return len(gone)
 
     def prunable(self, now: Instant) -> int:
         with self._all():
-            return len(self._over(now))
-
-    def _over(self, now: Instant) -> list[Row]:
-        return [
-            row for row in self._rows.values() if row.keep_until_ms is not None and row.keep_until_ms <= now.wall_ms
-        ]
+            return len(over(self._rows.values(), now.wall_ms))
 
     def forget(self, ids: Sequence[bytes], now: Instant) -> int:
         with self._all():
@@ -446,11 +369,7 @@ class MemoryStore:
 
     def schedules(self, *, due_ms: int | None = None, after: str = "", limit: int = 100) -> Sequence[Scheduled]:
         with self._all():
-            rows = self._schedules.values()
-            if due_ms is None:
-                return sorted((row for row in rows if row.name > after), key=lambda row: row.name)[:limit]
-            due = [(row.next_ms, row.name) for row in rows if row.next_ms is not None and row.next_ms <= due_ms]
-            return [self._schedules[name] for _, name in sorted(due)[:limit]]
+            return page(self._schedules.values(), due_ms, after)[:limit]
 
     def next_tick(self) -> int | None:
         with self._all():
@@ -519,14 +438,7 @@ class MemoryStore:
 
     def flows(self) -> Sequence[Flow]:
         with self._all():
-            rows = list(self._rows.values())
-            arrived = self._gone + Counter((row.new.queue, row.new.task) for row in rows)
-            ended = self._gone + Counter((row.new.queue, row.new.task) for row in rows if row.state.terminal)
-            oldest: dict[tuple[str, str], int] = {}
-            for row in self._in(State.AVAILABLE):
-                pair = row.new.queue, row.new.task
-                oldest[pair] = min(row.run_at_ms, oldest.get(pair, row.run_at_ms))
-            return [Flow(*pair, count, ended[pair], oldest.get(pair)) for pair, count in arrived.items()]
+            return flows(self._rows.values(), self._gone)
 
     def memo(self, name: str) -> bytes | None:
         with self._all():
@@ -552,9 +464,9 @@ class MemoryStore:
         for bell in list(self._bells):
             bell.close()
 
-    def _ring(self, topic: Topic) -> None:
+    def _ring(self, *topics: Topic) -> None:
         for bell in list(self._bells):
-            if bell.topic == topic:
+            if bell.topic in topics:
                 bell.ring()
 
     def _in(self, *states: State) -> list[Row]:
@@ -563,9 +475,7 @@ class MemoryStore:
     @contextmanager
     def _undone_on_error(self) -> Iterator[None]:
         """All or none, where a bound may refuse in the middle."""
-        if not any(
-            each.rules.max_jobs is not None or each.rules.max_bytes is not None for each in self._rules.values()
-        ):
+        if not self._rules.bounding:
             yield
             return
         rows = {
