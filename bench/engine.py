@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 import apsw
-from bench.measures import budget, latency, rates, schedules, sizes
+from bench.measures import bounds, budget, latency, rates, schedules, sizes
 from bench.rig.figure import Figure
 
 Measure = Callable[[], list[Figure]]
@@ -30,12 +30,16 @@ MEASURES: dict[str, Measure] = {
     "file": sizes.file,
     "schedules": schedules.schedules,
     "tick": schedules.tick,
+    "bounded": bounds.bounded,
+    "keyed": bounds.keyed,
+    "held": bounds.held,
+    "delayed": bounds.delayed,
     "budget": budget.budget,
     "cost": budget.cost,
     "publisher": sizes.publisher,
     "million": sizes.million,
 }
-LONG = ("publisher", "million")  # minutes each, and steady: once is enough
+LONG = ("held", "delayed", "publisher", "million")  # minutes each, and steady: once is enough
 
 
 def main() -> int:

@@ -41,6 +41,11 @@ def share(least: float) -> Goal:
     return Goal(f">= {least:.0%}", lambda value, against: value >= least * against)
 
 
+def times(most: float) -> Goal:
+    """At most so many times what the other takes."""
+    return Goal(f"<= {most:g} times", lambda value, against: value <= most * against)
+
+
 def above(more: float) -> Goal:
     """At most so much more than the other takes."""
     return Goal(f"<= + {more:g}", lambda value, against: value <= against + more)

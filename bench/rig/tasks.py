@@ -27,6 +27,11 @@ def spin(rounds: int) -> None:
     hits.hit()
 
 
+def capped() -> None:
+    """Keeps a slot as long as its worker runs."""
+    time.sleep(3600)
+
+
 def hog(kind: str, mib: int, lift_ring_1: bool) -> int:
     """Takes `mib` MiB in one of several ways, keeps them for a moment, and answers how many it got."""
     if lift_ring_1:
@@ -90,6 +95,7 @@ def application(url: str) -> Oakum:
     app.task(name="noop")(noop)
     app.task(name="late")(late)
     app.task(name="spin", memory="50MiB")(spin)
+    app.task(name="capped", limit=1, timeout="2h")(capped)
     app.task(name="hog", memory=HOG_BUDGET)(hog)
     return app
 
