@@ -87,18 +87,17 @@ def keyed() -> list[Figure]:
 
 def held() -> list[Figure]:
     """A million jobs of a task that its limit holds back: what claims of others cost beside them, and an idle worker."""
-    with _store() as alone, _store() as crowded:
-        alone.insert("free", JOBS)
-        crowded.store.declare("task", {"limited": Rules(limit=1)})
-        crowded.insert("limited", MILLION)
-        crowded.insert("free", JOBS)
-        crowded.claim({"limited": 1})
-        weights = {"limited": 1, "free": 1}
-        without, beside = alone.work(weights), crowded.work(weights)
+    costs = []
+    for count in (2, MILLION):
+        with _store() as one:
+            one.store.declare("task", {"limited": Rules(limit=1)})
+            one.insert("limited", count)
+            one.insert("free", JOBS)
+            one.claim({"limited": 1})
+            costs.append(one.work({"limited": 1, "free": 1}).claim_us)
+    few, many = costs
     return [
-        Figure(
-            "claims beside a million held by a limit", "1/s", 1e6 / beside.claim_us, 1e6 / without.claim_us, share(0.8)
-        ),
+        Figure("claims beside a million held by a limit", "1/s", 1e6 / many, 1e6 / few, share(0.8)),
         *_beside("a million held by a limit", _fill_held),
     ]
 

@@ -185,10 +185,16 @@ class RedisStore:
         self._rule("override", kind, {name: rules})
 
     def _rule(self, which: str, kind: RuleKind, rules: Mapping[str, Rules | None]) -> None:
-        for queue in self._call("rule", which, kind, [(name, _packed(each)) for name, each in rules.items()]):
+        packed = [(name, _packed(each)) for name, each in rules.items()]
+        untracked, roomier = self._call("rule", which, kind, packed)
+        for queue in untracked:
             above = b"-"
             while (last := self._call("track", blob(queue), blob(above), PAGES_AT_ONCE)) is not None:
                 above = b"(" + last
+        for queue in roomier:
+            cursor = b"0"
+            while (cursor := self._call("seat", blob(queue), blob(cursor), AT_ONCE)) is not None:
+                pass
 
     def rules(self, kind: RuleKind) -> Mapping[str, Ruled]:
         declared, override = (self._rules(f"{which}:{kind}") for which in ("declared", "override"))

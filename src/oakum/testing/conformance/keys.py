@@ -10,7 +10,7 @@ from oakum.model.outcome import Completed, Failed, Released, Snoozed
 from oakum.model.retry import RetryRule
 from oakum.model.task import TaskSpec
 from oakum.store.base import Want
-from oakum.testing.conformance.bench import ROOM, Bench
+from oakum.testing.conformance.bench import PATIENCE_S, ROOM, Bench
 
 RETRYING = TaskSpec("t", retry=(RetryRule(9, delay_s=10, jitter=0),))
 
@@ -128,19 +128,31 @@ def a_queue_may_run_more_of_each_key(bench: Bench) -> None:
     assert bench.claim_one(worker).id == jobs[2].id
 
 
-def more_places_are_taken_by_the_next_end_at_the_latest_and_fewer_as_jobs_end(bench: Bench) -> None:
-    jobs = _keyed(bench, *["k"] * 5)
+def more_places_are_taken_at_once_and_fewer_as_jobs_end(bench: Bench) -> None:
+    jobs = _keyed(bench, *["k"] * 6)
+    bench.store.declare("queue", {DEFAULT_QUEUE: Rules(key_limit=2)})
+    assert _states(bench, *jobs[:3]) == [State.AVAILABLE, State.AVAILABLE, State.HELD]
+    bell = bench.another().listen("work")
     bench.store.override("queue", DEFAULT_QUEUE, Rules(key_limit=3))
+    assert bell.wait(PATIENCE_S)
+    bell.close()
     worker = bench.worker()
-    running = bench.claim(worker)
-    bench.end(worker, running.pop(0), Completed())
-    running += bench.claim(worker)
-    assert [job.id for job in running] == [job.id for job in jobs[1:4]]
+    claimed = bench.claim(worker)
+    assert [job.id for job in claimed] == [job.id for job in jobs[:3]]
     bench.store.override("queue", DEFAULT_QUEUE, Rules(key_limit=2))
-    bench.end(worker, running[0], Completed())
+    bench.end(worker, claimed[0], Completed())
     assert bench.claim(worker) == []
-    bench.end(worker, running[1], Completed())
-    assert bench.claim_one(worker).id == jobs[4].id
+    bench.end(worker, claimed[1], Completed())
+    assert bench.claim_one(worker).id == jobs[3].id
+
+
+def more_places_are_for_every_key_of_their_queue_alone(bench: Bench) -> None:
+    here = _keyed(bench, *["a", "b", "*"] * 2)
+    elsewhere = _keyed(bench, "a", "a", queue="other")
+    bench.store.override("queue", DEFAULT_QUEUE, Rules(key_limit=2))
+    assert _states(bench, *here) == [State.AVAILABLE] * 6
+    assert _states(bench, *elsewhere) == [State.AVAILABLE, State.HELD]
+    assert bench.counts() == {State.AVAILABLE: 7, State.HELD: 1}
 
 
 def a_place_is_given_back_by_whatever_ends_a_job(bench: Bench) -> None:

@@ -48,25 +48,30 @@ local function take_place(job)
   return true
 end
 
--- Gives a place back; those held longest take what is free, at the back of their priority.
+-- Free places of a key go to those held longest, who then start at `now`, nil: as they were.
+local function pass_on(queue, key, now)
+  local any = {queue = queue}
+  local places = places_of(any, key)
+  local free = queue_rules(queue).key_limit - call('ZCARD', places)
+  local held = free > 0 and call('ZRANGE', line_of_key(any, key), 0, free - 1) or {}
+  for _, member in ipairs(held) do
+    local mate = get(member:sub(13))
+    call('ZADD', places, 0, seat(mate))
+    set(mate, PLACED, true)
+    stand(mate, false)
+    mate.run_at = now or mate.run_at
+    move(mate, AVAILABLE)
+    stand(mate, true)
+    put(mate)
+  end
+end
+
 local function give_place_back(job, now)
   if not has(job, PLACED) then
     return
   end
   set(job, PLACED, false)
   local key = bonds_of(job).key
-  local places = places_of(job, key)
-  call('ZREM', places, seat(job))
-  local free = queue_rules(job.queue).key_limit - call('ZCARD', places)
-  local held = free > 0 and call('ZRANGE', line_of_key(job, key), 0, free - 1) or {}
-  for _, member in ipairs(held) do
-    local mate = get(member:sub(13))
-    call('ZADD', places, 0, seat(mate))
-    set(mate, PLACED, true)
-    stand(mate, false)
-    mate.run_at = now
-    move(mate, AVAILABLE)
-    stand(mate, true)
-    put(mate)
-  end
+  call('ZREM', places_of(job, key), seat(job))
+  pass_on(job.queue, key, now)
 end
