@@ -5,7 +5,7 @@ arrivals and of service times (Kleinrock, "Queueing Systems" I, 1975, section 2.
 erlangs). Close to it the wait grows as `1 / (1 - rho)` (Kingman, 1961), so what is called safe here leaves a twentieth of
 the time free:
 
-    T = E[S] / (0.95 (c - a))     with c slots and the offered load a of all other tasks on them
+    T = E[S] / (0.95 (c - a))     with c slots and the offered load a of all other tasks on them, rounded up to three digits
     c = E[S] / (0.95 T) + a       rounded up
 """
 
@@ -69,7 +69,13 @@ def safe_interval(queue: str, task: str, serial: bool, paces: Sequence[Pace], cr
 def _interval_s(mean_s: float, free: float, serial: bool) -> float | None:
     if free <= 0:
         return None
-    return mean_s / (BUSIEST_SAFE * (min(1.0, free) if serial else free))
+    return _rounded_up(mean_s / (BUSIEST_SAFE * (min(1.0, free) if serial else free)))
+
+
+def _rounded_up(seconds: float) -> float:
+    """To three digits, as durations are printed: who sets what he reads is safe."""
+    places = 2 - math.floor(math.log10(seconds)) if seconds > 0 else 0
+    return round(math.ceil(round(seconds * 10**places, 6)) / 10**places, 9)
 
 
 def _largest_host(crews: Sequence[Crew]) -> int:
