@@ -93,6 +93,14 @@ class DuplicateJob(NotEnqueued):
         self.job_id = job_id
 
 
+class StoreMoved(NotEnqueued):
+    """The store was moved, or is being moved, and nothing was done. Attributes: `where`, the other store, without a password."""
+
+    def __init__(self, message: str, where: str) -> None:
+        super().__init__(message)
+        self.where = where
+
+
 class LeaseLost(OakumError):
     """The job was settled or taken over by somebody else: this late result changes nothing."""
 

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 OnFull = Literal["block", "reject", "drop_oldest", "drop_newest"]
 RuleKind = Literal["queue", "task", "store"]
+KINDS: Final[tuple[RuleKind, ...]] = ("queue", "task", "store")
 
 LARGEST_RATE: Final = 1_000_000  # starts in one period
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
 from msgspec import Struct
 
@@ -15,6 +15,9 @@ from oakum.model.bounds import Ruled, RuleKind, Rules
 from oakum.model.job import Claimed, JobQuery, JobView, NewJob, State
 from oakum.model.lifecycle import Settlement
 from oakum.model.stats import TaskStats
+
+if TYPE_CHECKING:
+    from oakum.store.moving import Moving
 
 
 class Instant(NamedTuple):
@@ -144,6 +147,7 @@ class Scheduled(Struct, frozen=True):
 
 Topic = Literal["work", "results", "room"]
 """What a worker waits for: jobs and cancels. What a handle waits for: jobs that end. What a producer waits for: room."""
+TOPICS: Final[tuple[Topic, ...]] = ("work", "results", "room")
 
 
 class Bell(Protocol):
@@ -165,7 +169,8 @@ class Bell(Protocol):
 class Store(Protocol):
     """A place where jobs live. Times in milliseconds, sizes in bytes. Safe to use from several threads.
 
-    All verbs raise StoreError (or a subclass) when the store fails. Then nothing was changed, or, where the disk or the
+    Of a store that is shut (see `oakum.store.moving`) all that changes what waits there raises StoreMoved, and nothing is
+    changed. All verbs raise StoreError (or a subclass) when the store fails. Then nothing was changed, or, where the disk or the
     line failed in the commit itself, perhaps everything: any verb may be repeated, since ids and fences make that safe.
     """
 
@@ -326,6 +331,10 @@ class Store(Protocol):
 
     def listen(self, topic: Topic) -> Bell:
         """A bell that rings when another process, or another user of this one, changes what the topic names."""
+
+    @property
+    def moving(self) -> Moving:
+        """How the store is carried to another one."""
 
     def close(self) -> None:
         """Lets go of files and connections, and ends its bells. Closing twice is harmless; the next use opens them again."""

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from oakum.model.ids import id_wall_ms
 from oakum.model.intake import Load
 from oakum.model.job import Claimed, JobQuery, JobView, NewJob, State
-from oakum.store.base import Flow, Scheduled, Start, Topic
+from oakum.store.base import Count, Flow, Scheduled, Start, Story, Topic
 
 NO_HOLDER: Final = 0
 
@@ -69,6 +69,12 @@ class Row:
             new.expires_ms, self.tries, self.crashes, self.over, self.token, new.payload, self.record, new.tags,
             new.parent, self.progress, new.key,
         )  # fmt: skip
+
+    @property
+    def story(self) -> Story:
+        """The job with its earlier starts and what it printed."""
+        log = b"".join(self.logs.values()).decode("utf-8", "replace")
+        return Story(self.view, tuple(self.starts), log, self.cancel_asked)
 
 
 @dataclass(slots=True)
@@ -142,6 +148,15 @@ def load(rows: Iterable[Row], queue: str) -> Load:
     living = [row for row in rows if row.new.queue == queue and not row.state.terminal]
     running = [len(row.new.payload) for row in living if row.state is State.RUNNING]
     return Load(len(living), sum(len(row.new.payload) for row in living), len(running), sum(running))
+
+
+def counts(rows: Iterable[Row]) -> list[Count]:
+    """How many there are, by queue, task and state."""
+    jobs, sizes = Counter[tuple[str, str, State]](), Counter[tuple[str, str, State]]()
+    for row in rows:
+        jobs[row.new.queue, row.new.task, row.state] += 1
+        sizes[row.new.queue, row.new.task, row.state] += len(row.new.payload)
+    return [Count(*key, number, sizes[key]) for key, number in jobs.items()]
 
 
 def flows(rows: Iterable[Row], gone: Counter[tuple[str, str]]) -> list[Flow]:

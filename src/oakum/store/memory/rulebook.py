@@ -70,6 +70,15 @@ class RuleBook:
         """Lets go of rates of which nothing is spent any more."""
         self._arrivals = {place: at for place, at in self._arrivals.items() if at > now_ms}
 
+    @property
+    def spent(self) -> Mapping[Place, float]:
+        """The theoretical arrival times of all rates."""
+        return dict(self._arrivals)
+
+    def spend(self, spent: Mapping[Place, float]) -> None:
+        """Puts such times in place of those that there are."""
+        self._arrivals = dict(spent)
+
     def _rates(self, row: Row) -> Iterator[tuple[Place, Rate]]:
         queue, task = self.of("queue", row.new.queue), self.of("task", row.new.task)
         if task.rate is not None:

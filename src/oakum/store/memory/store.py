@@ -39,8 +39,10 @@ from oakum.store.base import (  # fmt: skip
     Want,
 )
 from oakum.store.memory import keys
-from oakum.store.memory.rows import NO_HOLDER, Key, MemoryBell, Row, copy, fits, flows, load, over, page, taking
+from oakum.store.memory.moving import MemoryMoving
+from oakum.store.memory.rows import NO_HOLDER, Key, MemoryBell, Row, copy, counts, fits, flows, load, over, page, taking
 from oakum.store.memory.rulebook import RuleBook
+from oakum.store.moving import Notice
 
 
 class MemoryStore:
@@ -62,6 +64,7 @@ class MemoryStore:
         self._rules = RuleBook()
         self._gone: Counter[tuple[str, str]] = Counter()
         self._bells: list[MemoryBell] = []
+        self._notice: Notice | None = None
 
     @property
     def durability(self) -> str:
@@ -70,7 +73,7 @@ class MemoryStore:
     # -- jobs come in and go out ---------------------------------------------------------------------------------------
 
     def insert(self, jobs: Sequence[NewJob], now: Instant) -> Sequence[Mark]:
-        with self._all(), self._undone_on_error():
+        with self._change(), self._undone_on_error():
             marks = self._insert(jobs, now.wall_ms)
         self._ring("work")
         return marks
@@ -112,13 +115,8 @@ class MemoryStore:
         if row.state.terminal:  # let go of by this same call
             return
         rules = self._rules.of("queue", row.new.queue)
-        check_room(
-            row.new.queue,
-            rules,
-            load(self._rows.values(), row.new.queue),
-            0,
-            max(0, len(job.payload) - len(row.new.payload)),
-        )
+        held, growth = load(self._rows.values(), row.new.queue), len(job.payload) - len(row.new.payload)
+        check_room(row.new.queue, rules, held, 0, max(0, growth))
         row.new = taking(row.new, job)
         if job.run_at_ms:
             self._leave(row, now_ms)
@@ -139,13 +137,13 @@ class MemoryStore:
         return dict.fromkeys(room.new, ending)
 
     def declare(self, kind: RuleKind, rules: Mapping[str, Rules]) -> None:
-        with self._all():
+        with self._change():
             for name, each in rules.items():
                 self._rules.declare(kind, name, each)
             self._ruled()
 
     def override(self, kind: RuleKind, name: str, rules: Rules | None) -> None:
-        with self._all():
+        with self._change():
             self._rules.override(kind, name, rules)
             self._ruled()
 
@@ -177,7 +175,7 @@ class MemoryStore:
     # -- claiming and settling -----------------------------------------------------------------------------------------
 
     def claim(self, want: Want, now: Instant) -> Sequence[Claimed]:
-        with self._all():
+        with self._change():
             holder = self._holders.get(want.holder)
             if holder is None or holder.fenced:
                 return []
@@ -237,7 +235,7 @@ class MemoryStore:
         return True
 
     def cancel(self, ids: Sequence[bytes], now: Instant) -> Mapping[bytes, State]:
-        with self._all():
+        with self._change():
             rows = [self._rows[self._refs[each]] for each in ids if each in self._refs]
             for row in rows:
                 if row.state is State.RUNNING:
@@ -256,7 +254,7 @@ class MemoryStore:
             return {copy.parent: copy.id for place, copy in enumerate(copies) if copy.parent and place not in held}
 
     def promote(self, now: Instant, limit: int = 1000) -> int:
-        with self._all():
+        with self._change():
             expired = [row for row in self._in(*WAITING) if row.expired(now.wall_ms)]
             expired = sorted(expired, key=lambda row: (row.new.expires_ms, row.ref))[:limit]
             for row in expired:
@@ -265,6 +263,8 @@ class MemoryStore:
             due = sorted(due, key=lambda row: (row.run_at_ms, row.ref))[: limit - len(expired)]
             for row in due:
                 self._enter(row)
+            if expired:
+                self._ring("results", "room")
             return len(expired) + len(due)
 
     def next_due(self, now: Instant) -> int | None:
@@ -275,7 +275,7 @@ class MemoryStore:
             return min([*due, *expiring, *opening], default=None)
 
     def prune(self, now: Instant, limit: int = 1000) -> int:
-        with self._all():
+        with self._change():
             gone = over(self._rows.values(), now.wall_ms)[:limit]
             for row in gone:
                 del self._rows[row.ref], self._refs[row.new.id]
@@ -291,7 +291,7 @@ class MemoryStore:
             return len(over(self._rows.values(), now.wall_ms))
 
     def forget(self, ids: Sequence[bytes], now: Instant) -> int:
-        with self._all():
+        with self._change():
             rows = [self._rows[self._refs[each]] for each in dict.fromkeys(ids) if each in self._refs]
             kept = [row for row in rows if row.keep_until_ms is not None and row.keep_until_ms > now.wall_ms]
             for row in kept:
@@ -311,7 +311,7 @@ class MemoryStore:
     # -- those who hold them -------------------------------------------------------------------------------------------
 
     def enrol(self, identity: Identity, lease_ms: int, now: Instant) -> int:
-        with self._all():
+        with self._change():
             self._last_holder += 1
             self._holders[self._last_holder] = Holder(self._last_holder, identity, now.boot_ms + lease_ms)
             return self._last_holder
@@ -357,7 +357,7 @@ class MemoryStore:
     # -- schedules -----------------------------------------------------------------------------------------------------
 
     def write_schedule(self, row: Scheduled, jobs: Sequence[NewJob], holder: int | None, now: Instant) -> bool:
-        with self._all():
+        with self._change():
             kept = self._schedules.get(row.name)
             leads = holder is None or (holder in self._holders and not self._holders[holder].fenced)
             if not leads or row.version != (kept.version if kept is not None else 0) + 1:
@@ -376,7 +376,7 @@ class MemoryStore:
             return min((row.next_ms for row in self._schedules.values() if row.next_ms is not None), default=None)
 
     def drop_schedule(self, name: str) -> bool:
-        with self._all():
+        with self._change():
             return self._schedules.pop(name, None) is not None
 
     # -- what is known -------------------------------------------------------------------------------------------------
@@ -397,11 +397,8 @@ class MemoryStore:
             return {task: TaskStats.decode(stats.encode()) for task, stats in self._stats.items()}
 
     def pause(self, queue: str, paused: bool) -> None:
-        with self._all():
-            if paused:
-                self._paused.add(queue)
-            else:
-                self._paused.discard(queue)
+        with self._change():
+            self._paused = self._paused | {queue} if paused else self._paused - {queue}
         self._ring("work")
 
     def paused(self) -> frozenset[str]:
@@ -418,9 +415,7 @@ class MemoryStore:
             ref = self._refs.get(id)
             if ref is None:
                 return None
-            row = self._rows[ref]
-            log = b"".join(row.logs.values()).decode("utf-8", "replace")
-            return Story(row.view, tuple(row.starts), log, row.cancel_asked)
+            return self._rows[ref].story
 
     def jobs(self, query: JobQuery) -> Page:
         with self._all():
@@ -430,11 +425,7 @@ class MemoryStore:
 
     def counts(self) -> Sequence[Count]:
         with self._all():
-            jobs, sizes = Counter[tuple[str, str, State]](), Counter[tuple[str, str, State]]()
-            for row in self._rows.values():
-                jobs[row.new.queue, row.new.task, row.state] += 1
-                sizes[row.new.queue, row.new.task, row.state] += len(row.new.payload)
-            return [Count(*key, number, sizes[key]) for key, number in jobs.items()]
+            return counts(self._rows.values())
 
     def flows(self) -> Sequence[Flow]:
         with self._all():
@@ -459,6 +450,10 @@ class MemoryStore:
             bell = MemoryBell(self._bells, topic)
             self._bells.append(bell)
             return bell
+
+    @property
+    def moving(self) -> MemoryMoving:
+        return MemoryMoving(self)
 
     def close(self) -> None:
         for bell in list(self._bells):
@@ -487,6 +482,14 @@ class MemoryStore:
         except StoreError:
             self._rows, (self._refs, self._unique, self._idempotency) = rows, tables
             raise
+
+    @contextmanager
+    def _change(self) -> Iterator[None]:
+        """The lock for what a store that is shut refuses."""
+        with self._all():
+            if self._notice is not None:
+                raise self._notice.refusal("memory://")
+            yield
 
     @contextmanager
     def _all(self) -> Iterator[None]:

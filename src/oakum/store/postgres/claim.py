@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from oakum.model.job import Claimed
 from oakum.model.lifecycle import EXPIRED
 from oakum.store.base import Want
-from oakum.store.postgres import keys
+from oakum.store.postgres import keys, notice
 from oakum.store.postgres.db import Db
 from oakum.store.postgres.names import Names
 from oakum.store.postgres.settle import end_waiting
@@ -39,7 +39,8 @@ WITH first AS MATERIALIZED (
         LATERAL ({_FIRST.format(columns="ctid", now="$5::bigint")} FOR UPDATE SKIP LOCKED) AS first
     WHERE want.queue NOT IN (SELECT queue FROM oakum.paused)
 ), me AS MATERIALIZED (
-    SELECT 1 FROM oakum.holder WHERE number = $6 AND NOT fenced AND EXISTS (SELECT 1 FROM first) FOR SHARE
+    SELECT 1 FROM oakum.holder WHERE number = $6 AND NOT fenced AND EXISTS (SELECT 1 FROM first)
+        AND NOT EXISTS ({notice.VALUE}) FOR SHARE
 ), taken AS (
     UPDATE oakum.job SET state = 1, holder = $6, token = token + 1
     WHERE ctid = ANY(ARRAY(SELECT place FROM first)) AND state = 0 AND EXISTS (SELECT 1 FROM me)
@@ -80,7 +81,7 @@ SELECT least((SELECT min(run_at) FROM oakum.job WHERE state = 2),
 
 _LOOK: Final = f"""
 SELECT ({_NEXT_DUE}) <= $1, EXISTS (SELECT 1 FROM oakum.rule WHERE limited
-    AND ((kind = 'queue' AND name = ANY($2::text[])) OR (kind = 'task' AND name = ANY($3::text[]))))
+    AND ((kind = 'queue' AND name = ANY($2::text[])) OR (kind = 'task' AND name = ANY($3::text[])))), ({notice.VALUE})
 """
 
 
@@ -93,10 +94,10 @@ class Wish(NamedTuple):
     most: int
 
 
-def look(db: Db, want: Want, now_ms: int) -> tuple[bool, bool]:
-    """Whether `promote` would find anything, and whether anything that a worker wants has a limit."""
-    due, limited = db.one(_LOOK, (now_ms, list(want.queues), list(want.weights)))
-    return bool(due), limited
+def look(db: Db, want: Want, now_ms: int) -> tuple[bool, bool, bytes | None]:
+    """Whether `promote` would find anything, whether anything that a worker wants has a limit, and why the store is shut."""
+    due, limited, shut = db.one(_LOOK, (now_ms, list(want.queues), list(want.weights)))
+    return bool(due), limited, shut
 
 
 def wishes(want: Want, numbers: Mapping[str, int]) -> list[Wish]:

@@ -11,6 +11,7 @@ from oakum.model.job import Claimed, JobQuery, NewJob, State
 from oakum.model.lifecycle import Settlement
 from oakum.model.stats import TaskStats
 from oakum.store.base import (
+    TOPICS,
     Bell,
     Count,
     Flow,
@@ -26,13 +27,15 @@ from oakum.store.base import (
     Want,
 )
 from oakum.store.group import GroupCommit, Ticket, Undecided
-from oakum.store.postgres import claim, holders, keys, known, limits, prune, read, schedules, settle, tally
+from oakum.store.moving import Notice
+from oakum.store.postgres import claim, holders, keys, known, limits, notice, prune, read, schedules, settle, tally
 from oakum.store.postgres import rules as bounds
 from oakum.store.postgres.address import read_address
 from oakum.store.postgres.bell import BellTower, channel
 from oakum.store.postgres.connection import Connection
 from oakum.store.postgres.db import Db
 from oakum.store.postgres.insert import names_of, write_jobs, write_plain
+from oakum.store.postgres.moving import PostgresMoving
 from oakum.store.postgres.names import Names
 from oakum.store.postgres.ring import NOTIFY, Ringer
 from oakum.store.postgres.within import within
@@ -40,7 +43,6 @@ from oakum.store.sqlite import fork
 
 _IDS_AT_ONCE: Final = 1000
 _HELD_AT_MOST: Final = 100_000
-_ALL_TOPICS: Final[tuple[Topic, ...]] = ("work", "results", "room")
 
 T = TypeVar("T")
 
@@ -88,13 +90,14 @@ class PostgresStore:
         # Of several callers, the clock of the first is as good as any other.
         if self._once(lambda db: write_plain(db, numbers, jobs, tickets[0].now.wall_ms)):
             return [[] for _ in tickets]
-        return self._write(lambda db: [write_jobs(db, numbers, each.jobs, each.now.wall_ms) for each in tickets])
+        return self._change(lambda db: [write_jobs(db, numbers, each.jobs, each.now.wall_ms) for each in tickets])
 
     def insert_within(self, connection: object, jobs: Sequence[NewJob], now: Instant) -> Sequence[Mark]:
         """See `oakum.store.base.TransactionalStore`. `connection`: psycopg 3, or SQLAlchemy or Django over it."""
         numbers = self._names.make(names_of(jobs))
 
         def work(db: Db) -> Sequence[Mark]:
+            notice.refuse(db, self._connection.address.shown)
             marks = write_jobs(db, numbers, jobs, now.wall_ms, patient=False)
             db.run(NOTIFY, (channel(self._connection.address.schema, "work"),))  # heard once the caller commits
             return marks
@@ -120,7 +123,9 @@ class PostgresStore:
         return lost
 
     def _claim(self, want: Want, now: Instant) -> Sequence[Claimed]:
-        due, limited = self._connection.once(lambda db: claim.look(db, want, now.wall_ms))
+        due, limited, shut = self._connection.once(lambda db: claim.look(db, want, now.wall_ms))
+        if shut is not None:
+            raise Notice.decode(shut).refusal(self._connection.address.shown)
         if due and self._connection.once(lambda db: holders.is_valid(db, want.holder)):
             self.promote(now, claim.PROMOTED_AT_ONCE)
         numbers = self._names.make((*want.queues, *want.weights))
@@ -164,8 +169,8 @@ class PostgresStore:
     def cancel(self, ids: Sequence[bytes], now: Instant) -> Mapping[bytes, State]:
         states: dict[bytes, State] = {}
         for first in range(0, len(ids), _IDS_AT_ONCE):
-            states |= self._write(partial(settle.cancel, ids=ids[first : first + _IDS_AT_ONCE], now_ms=now.wall_ms))
-        for topic in _ALL_TOPICS:
+            states |= self._change(partial(settle.cancel, ids=ids[first : first + _IDS_AT_ONCE], now_ms=now.wall_ms))
+        for topic in TOPICS:
             self._ringer.ring(topic)
         return states
 
@@ -181,7 +186,9 @@ class PostgresStore:
     def promote(self, now: Instant, limit: int = 1000) -> int:
         if not self._connection.once(lambda db: claim.is_due(db, now.wall_ms)):
             return 0
-        changed, queues = self._write(lambda db: claim.promote(db, now.wall_ms, limit))
+        changed, queues = self._change(lambda db: claim.promote(db, now.wall_ms, limit))
+        self._ringer.ring("results")  # some may have expired
+        self._ringer.ring("room")
         self._ringer.wake(queues)
         return changed
 
@@ -192,7 +199,7 @@ class PostgresStore:
     def prune(self, now: Instant, limit: int = 1000) -> int:
         if not self._connection.once(lambda db: prune.is_due(db, now.wall_ms)):
             return 0
-        return self._write(lambda db: prune.prune(db, now.wall_ms, limit))
+        return self._change(lambda db: prune.prune(db, now.wall_ms, limit))
 
     def prunable(self, now: Instant) -> int:
         return self._connection.once(lambda db: prune.prunable(db, now.wall_ms))
@@ -200,7 +207,7 @@ class PostgresStore:
     # -- those who hold them -------------------------------------------------------------------------------------------
 
     def enrol(self, identity: Identity, lease_ms: int, now: Instant) -> int:
-        return self._connection.once(lambda db: holders.enrol(db, identity, lease_ms, now))
+        return self._change(lambda db: holders.enrol(db, identity, lease_ms, now))
 
     def renew(self, holder: int, lease_ms: int, report: bytes, now: Instant) -> bool:
         return self._connection.once(lambda db: holders.renew(db, holder, lease_ms, report, now))
@@ -224,16 +231,16 @@ class PostgresStore:
 
     def forget(self, ids: Sequence[bytes], now: Instant) -> int:
         text = "UPDATE oakum.job SET keep_until = $2 WHERE id = ANY($1::uuid[]) AND state > 3 AND keep_until > $2"
-        return self._connection.once(lambda db: db.run(text, ([each.hex() for each in ids], now.wall_ms)))
+        return self._change(lambda db: db.run(text, ([each.hex() for each in ids], now.wall_ms)))
 
     # -- bounds and limits ---------------------------------------------------------------------------------------------
 
     def declare(self, kind: RuleKind, rules: Mapping[str, Rules]) -> None:
-        if self._connection.write(lambda db: bounds.declare(db, kind, rules)):
+        if self._change(lambda db: bounds.declare(db, kind, rules)):
             self._ruled(kind, list(rules))
 
     def override(self, kind: RuleKind, name: str, rules: Rules | None) -> None:
-        self._connection.write(lambda db: bounds.override(db, kind, name, rules))
+        self._change(lambda db: bounds.override(db, kind, name, rules))
         self._ruled(kind, [name])
 
     def rules(self, kind: RuleKind) -> Mapping[str, Ruled]:
@@ -260,7 +267,7 @@ class PostgresStore:
                 write_jobs(db, numbers, jobs, now.wall_ms)
             return written
 
-        written = self._write(work)
+        written = self._change(work)
         if written:
             self._wake({job.queue for job in jobs})
         return written
@@ -274,7 +281,7 @@ class PostgresStore:
         return self._connection.once(schedules.next_tick)
 
     def drop_schedule(self, name: str) -> bool:
-        return self._connection.once(lambda db: schedules.drop(db, name))
+        return self._change(lambda db: schedules.drop(db, name))
 
     # -- what is known -------------------------------------------------------------------------------------------------
 
@@ -298,7 +305,7 @@ class PostgresStore:
         verb = "INSERT INTO oakum.paused(queue) VALUES($1) ON CONFLICT DO NOTHING"
         if not paused:
             verb = "DELETE FROM oakum.paused WHERE queue = $1"
-        self._connection.once(lambda db: db.run(verb, (number,)))
+        self._change(lambda db: db.run(verb, (number,)))
         self._ringer.wake([number])
 
     def paused(self) -> frozenset[str]:
@@ -337,6 +344,10 @@ class PostgresStore:
     def listen(self, topic: Topic) -> Bell:
         return self._tower.listen(topic)
 
+    @property
+    def moving(self) -> PostgresMoving:
+        return PostgresMoving(self._connection, self._names)
+
     def close(self) -> None:
         self._tower.close()
         self._connection.close()
@@ -360,6 +371,15 @@ class PostgresStore:
     def _write(self, work: Callable[[Db], T]) -> T:
         """A verb of several statements that move jobs."""
         return self._counted(self._connection.write(work))
+
+    def _change(self, work: Callable[[Db], T]) -> T:
+        """A verb that a store refuses that is shut."""
+
+        def guarded(db: Db) -> T:
+            notice.refuse(db, self._connection.address.shown)
+            return work(db)
+
+        return self._write(guarded)
 
     def _counted(self, done: T) -> T:
         """After each change of the count: now and then what has changed is added up."""

@@ -14,6 +14,7 @@ from redis.retry import Retry
 
 from oakum.errors import NotAStore, StoreError, StoreFull, StoreTooNew
 from oakum.store.group import Undecided
+from oakum.store.moving import Notice
 from oakum.store.redis import server
 from oakum.store.redis.address import Address, Durability
 from oakum.store.redis.scripts import VERSION, script
@@ -27,6 +28,7 @@ _SETTINGS: Final[dict[str, Any]] = {
     "retry": Retry(NoBackoff(), 0),  # a claim that is sent twice takes twice
 }
 _OTHER_VERSION: Final = "OAKUMVERSION"
+_SHUT: Final = "OAKUMSHUT "
 _OWN: Final = "OAKUM "
 
 
@@ -180,6 +182,8 @@ class Connection:
         text = str(error)
         if text.startswith(_OTHER_VERSION):
             return _OtherVersion(text)
+        if text.startswith(_SHUT):
+            return Notice.decode(text.removeprefix(_SHUT).partition("\t")[0].encode()).refusal(self.address.shown)
         if text.startswith(_OWN):
             return StoreError(f"{self.address.shown}: {text.removeprefix(_OWN)}")
         if text.startswith("WRONGTYPE"):

@@ -96,6 +96,14 @@ class Record(Struct, frozen=True, gc=False):
             self.last, self.tags, data(self.bonds.parent), progress, self.bonds.key,
         )  # fmt: skip
 
+    def new(self, names: Names) -> NewJob:
+        """The call, with the moment from which it may start."""
+        bonds = self.bonds
+        return NewJob(
+            self.id, names[self.task], self.payload, names[self.queue], self.priority, self.run_at_ms, self.expires_ms,
+            _unique(bonds), data(bonds.idempotency), self.overrides, self.tags, data(bonds.parent), bonds.key,
+        )  # fmt: skip
+
     def copy(self, names: Names, id: bytes) -> NewJob:
         """A fresh copy of the job."""
         return NewJob(

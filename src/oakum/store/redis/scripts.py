@@ -10,6 +10,12 @@ from typing import Final, NamedTuple
 VERSION: Final = 1
 """Of the layout that the scripts write. Each of them looks first whether the store still has it."""
 
+_WHEN_SHUT: Final = frozenset({
+    "settle", "renew", "fence", "discharge", "progress", "observe", "keep_memo",
+    "shut", "furnish", "restore", "restore_keys",
+})  # fmt: skip
+"""The scripts that write in a store that is shut, too: they end what runs, or fill it. All that only read may."""
+
 _SHARED: Final = "shared", "limits", "lines", "keys", "ending", "inserting"
 
 
@@ -24,7 +30,9 @@ class Script(NamedTuple):
 def script(verb: str) -> Script:
     """The script of a verb. Its first line, which says what it may do when memory is short, stays the first."""
     flags, _, body = _read(verb).partition("\n")
-    parts = [flags, f"local VERSION = '{VERSION}'", *map(_read, _SHARED), body]
+    may = "true" if verb in _WHEN_SHUT or "no-writes" in flags else "false"
+    head = f"local VERSION, MAY_WHEN_SHUT = '{VERSION}', {may}"
+    parts = [flags, head, *map(_read, _SHARED), body]
     text = "\n".join(parts).encode()
     return Script(text, hashlib.sha1(text, usedforsecurity=False).hexdigest().encode())
 

@@ -36,6 +36,7 @@ from oakum.store.redis.address import parse
 from oakum.store.redis.bell import BellTower
 from oakum.store.redis.connection import Connection
 from oakum.store.redis.intake import Intake, decode_rules, packed_ending
+from oakum.store.redis.moving import RedisMoving
 from oakum.store.redis.records import Batch, decode, decode_all, decode_names
 from oakum.store.redis.wire import blob, blobs, encode
 
@@ -283,6 +284,10 @@ class RedisStore:
 
     def listen(self, topic: Topic) -> Bell:
         return self._tower.listen(topic)
+
+    @property
+    def moving(self) -> RedisMoving:
+        return RedisMoving(self._connection)
 
     def close(self) -> None:
         self._tower.close()

@@ -18,6 +18,7 @@ from oakum.store.sqlite import bounds, ending, keys, marks, meta, rules
 from oakum.store.sqlite.ballast import SIZE as BALLAST
 from oakum.store.sqlite.connection import Connection, fetch_one
 from oakum.store.sqlite.names import Names
+from oakum.store.sqlite.notice import refuse
 from oakum.store.sqlite.tally import Tally
 from oakum.units import format_size
 
@@ -59,6 +60,7 @@ class Inserter:
     def _write(self, tickets: Sequence[Ticket]) -> Sequence[Sequence[Mark] | NotEnqueued]:
         self._names.make({name for ticket in tickets for job in ticket.jobs for name in (job.task, job.queue)})
         with self._connection.write("FULL") as db:
+            refuse(db, self._connection.path)
             self.keep_room(db)
             tally = Tally()
             answers = [self._answer(db, each, tally) for each in tickets]

@@ -35,7 +35,9 @@ from oakum.store.sqlite import rules as ruling
 from oakum.store.sqlite.bell import Listener
 from oakum.store.sqlite.connection import Connection, Sync, fetch_all, fetch_one
 from oakum.store.sqlite.insert import Inserter, used, write_jobs
+from oakum.store.sqlite.moving import SqliteMoving
 from oakum.store.sqlite.names import Names
+from oakum.store.sqlite.notice import refuse
 from oakum.store.sqlite.tally import Tally
 from oakum.store.sqlite.within import write_within
 
@@ -76,9 +78,14 @@ class SqliteStore:
 
     def claim(self, want: Want, now: Instant) -> Sequence[Claimed]:
         with self._connection.read() as db:  # a look first, so that an idle worker writes nothing
-            if not claim.look(db, self._names, want, now.wall_ms):
+            refuse(db, self._connection.path)
+            due = claim.is_due(db, now.wall_ms)
+            if not due and not claim.look(db, self._names, want, now.wall_ms):
                 return []
-        return self._write("NORMAL", lambda db: claim.claim(db, self._names, want, now.wall_ms))
+        taken = self._change("NORMAL", lambda db: claim.claim(db, self._names, want, now.wall_ms))
+        if due:
+            self._ring_for_the_expired()
+        return taken
 
     def settle(self, settlements: Sequence[Settlement], holder: int, now: Instant) -> Sequence[int]:
         if not settlements:
@@ -96,7 +103,7 @@ class SqliteStore:
         states: dict[bytes, State] = {}
         for first in range(0, len(ids), _IDS_AT_ONCE):
             some = partial(settle.cancel, names=self._names, ids=ids[first : first + _IDS_AT_ONCE], now_ms=now.wall_ms)
-            states |= self._write("FULL", some)
+            states |= self._change("FULL", some)
         self._ring("work")
         self._ring("results")
         self._ring("room")
@@ -116,7 +123,14 @@ class SqliteStore:
         with self._connection.read() as db:
             if not claim.is_due(db, now.wall_ms):
                 return 0
-        return self._write("NORMAL", lambda db: claim.promote(db, self._names, now.wall_ms, limit))
+        changed = self._change("NORMAL", lambda db: claim.promote(db, self._names, now.wall_ms, limit))
+        self._ring_for_the_expired()
+        return changed
+
+    def _ring_for_the_expired(self) -> None:
+        """Of what was due, some may have ended."""
+        self._ring("results")
+        self._ring("room")
 
     def next_due(self, now: Instant) -> int | None:
         with self._connection.read() as db:
@@ -127,14 +141,14 @@ class SqliteStore:
         with self._connection.read() as db:
             if not prune.is_due(db, now.wall_ms):
                 return 0
-        return self._write("NORMAL", lambda db: prune.prune(db, now.wall_ms, limit))
+        return self._change("NORMAL", lambda db: prune.prune(db, now.wall_ms, limit))
 
     def prunable(self, now: Instant) -> int:
         with self._connection.read() as db:
             return prune.prunable(db, now.wall_ms)
 
     def forget(self, ids: Sequence[bytes], now: Instant) -> int:
-        return self._write("FULL", lambda db: prune.forget(db, ids, now.wall_ms))
+        return self._change("FULL", lambda db: prune.forget(db, ids, now.wall_ms))
 
     # -- bounds and limits ---------------------------------------------------------------------------------------------
 
@@ -154,6 +168,7 @@ class SqliteStore:
     def _rule(self, kind: RuleKind, names: Iterable[str], change: Callable[[apsw.Connection], None]) -> None:
         self._names.make(names)
         with self._connection.write("FULL") as db:
+            refuse(db, self._connection.path)
             change(db)
             if kind == "queue":
                 tally = Tally()
@@ -169,7 +184,7 @@ class SqliteStore:
     # -- those who hold them -------------------------------------------------------------------------------------------
 
     def enrol(self, identity: Identity, lease_ms: int, now: Instant) -> int:
-        return self._write("FULL", lambda db: holders.enrol(db, identity, lease_ms, now))
+        return self._change("FULL", lambda db: holders.enrol(db, identity, lease_ms, now))
 
     def renew(self, holder: int, lease_ms: int, report: bytes, now: Instant) -> bool:
         return self._write("NORMAL", lambda db: holders.renew(db, holder, lease_ms, report, now))
@@ -197,6 +212,7 @@ class SqliteStore:
     def write_schedule(self, row: Scheduled, jobs: Sequence[NewJob], holder: int | None, now: Instant) -> bool:
         self._names.make({name for job in jobs for name in (job.task, job.queue)})
         with self._connection.write("FULL") as db:
+            refuse(db, self._connection.path)
             written = schedules.write(db, row, holder)
             if written and jobs:
                 self._inserter.keep_room(db)
@@ -218,8 +234,7 @@ class SqliteStore:
             return schedules.next_tick(db)
 
     def drop_schedule(self, name: str) -> bool:
-        with self._connection.write("FULL") as db:
-            return schedules.drop(db, name)
+        return self._change("FULL", lambda db: schedules.drop(db, name))
 
     # -- what is known -------------------------------------------------------------------------------------------------
 
@@ -269,8 +284,7 @@ class SqliteStore:
     def pause(self, queue: str, paused: bool) -> None:
         self._names.make([queue])
         verb = "INSERT OR IGNORE INTO paused(queue) VALUES(?)" if paused else "DELETE FROM paused WHERE queue = ?"
-        with self._connection.write("FULL") as db:
-            db.execute(verb, (self._names.number(queue),))
+        self._change("FULL", lambda db: db.execute(verb, (self._names.number(queue),)))
         self._ring("work")
 
     def paused(self) -> frozenset[str]:
@@ -302,6 +316,10 @@ class SqliteStore:
             self._mine = listener  # a worker knows of its own changes
         return listener
 
+    @property
+    def moving(self) -> SqliteMoving:
+        return SqliteMoving(self._connection, self._names)
+
     def close(self) -> None:
         self._connection.close()
         self._names.forget()  # the file that is opened next may be another
@@ -330,6 +348,15 @@ class SqliteStore:
         if self._connection.sparing:
             self._connection.recover()
         return done
+
+    def _change(self, sync: Sync, work: Callable[[apsw.Connection], T]) -> T:
+        """The same, unless the store is shut."""
+
+        def guarded(db: apsw.Connection) -> T:
+            refuse(db, self._connection.path)
+            return work(db)
+
+        return self._write(sync, guarded)
 
     def _ring(self, topic: Topic) -> None:
         with contextlib.suppress(StoreError):  # the change is made, and who was not told of it polls

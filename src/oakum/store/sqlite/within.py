@@ -13,6 +13,7 @@ from oakum.store.base import Mark
 from oakum.store.foreign import driver_connection
 from oakum.store.sqlite.insert import write_jobs
 from oakum.store.sqlite.names import Names
+from oakum.store.sqlite.notice import refuse
 from oakum.store.sqlite.tally import Tally
 
 
@@ -38,6 +39,7 @@ def write_within(path: str, names: Names, connection: object, jobs: Sequence[New
     tally = Tally()
     try:
         with db:  # a savepoint
+            refuse(db, path)
             for text in sorted({name for job in jobs for name in (job.task, job.queue)}):
                 db.execute("INSERT INTO name(text) VALUES(?) ON CONFLICT(text) DO NOTHING", (text,))
                 names.find(db, text)

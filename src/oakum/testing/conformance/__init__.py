@@ -31,6 +31,7 @@ from oakum.testing.conformance import (
     inserting,
     keys,
     limits,
+    moving,
     scheduling,
     settling,
     telling,
@@ -80,6 +81,7 @@ CHECKS: Final = tuple(
         holding,
         scheduling,
         telling,
+        moving,
     )
     for check in _checks(module)
 )

@@ -4,8 +4,12 @@ local P = KEYS[1]
 local ARGS = ARGV[1] and cmsgpack.unpack(ARGV[1])
 local call = redis.call
 
-if call('HGET', P .. 'meta', 'version') ~= VERSION then
+local version, notice = unpack(call('HMGET', P .. 'meta', 'version', 'store.notice'))
+if version ~= VERSION then
   error({err = 'OAKUMVERSION'})
+end
+if notice and not MAY_WHEN_SHUT then
+  error({err = 'OAKUMSHUT ' .. notice .. '\t'})  -- behind it the server says which script
 end
 
 local AVAILABLE, RUNNING, SCHEDULED, HELD, COMPLETED = 0, 1, 2, 3, 4

@@ -1,0 +1,264 @@
+"""How the store is carried to another one, and how another is carried here: see `oakum.store.moving`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from oakum.model.bounds import KINDS
+from oakum.model.job import NewJob, State
+from oakum.model.lifecycle import KEYS_KEPT_MS
+from oakum.store.base import TOPICS, Scheduled, Start
+from oakum.store.moving import AT_ONCE, BYTES_AT_ONCE, NOTICE, Estate, Kept, Key, Notice, Spent
+from oakum.store.postgres import notice as notices
+from oakum.store.postgres import rules, tally
+from oakum.store.postgres.bell import channel
+from oakum.store.postgres.connection import Connection
+from oakum.store.postgres.db import Db
+from oakum.store.postgres.names import Names
+from oakum.store.postgres.ring import NOTIFY
+from oakum.store.sqlite import meta
+
+# As many as have so many bytes; their sizes are known without their values being read.
+_DUMP: Final = """
+SELECT seq, uuid_send(id), task, queue, state, rank, run_at, payload, expires_at, meta, key, token, tries, crashes, over,
+    suspect, placed, ended, keep_until, record
+FROM (
+    SELECT *, sum(octet_length(payload) + coalesce(octet_length(record), 0))
+        OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+    FROM (SELECT * FROM oakum.job WHERE id > $1::uuid AND state IN ({}) ORDER BY id LIMIT $2) AS part
+) AS weighed WHERE before IS NULL OR before < $3 ORDER BY id
+"""
+_ENDED: Final = ", ".join(str(int(state)) for state in State if state.terminal)
+_WAITING: Final = ", ".join(str(int(state)) for state in State if not state.terminal and state is not State.RUNNING)
+_RESTORE: Final = """
+WITH new AS (
+    INSERT INTO oakum.job(seq, id, task, queue, state, rank, run_at, payload, expires_at, meta, key, token, tries, crashes,
+        over, suspect, placed, ended, keep_until, record, marked) OVERRIDING SYSTEM VALUE
+    SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
+        $8::bytea[], $9::bigint[], $10::bytea[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[],
+        $16::boolean[], $17::boolean[], $18::bigint[], $19::bigint[], $20::bytea[], $21::boolean[])
+    ON CONFLICT (id) DO NOTHING RETURNING id, queue, task, state, octet_length(payload) AS size
+), told AS (
+    INSERT INTO oakum.delta SELECT queue, task, state, count(*), sum(size) FROM new GROUP BY queue, task, state
+)
+SELECT uuid_send(id) FROM new
+"""
+_SEQUENCE: Final = "pg_get_serial_sequence('oakum.job', 'seq')"
+_GO_ON: Final = f"""
+SELECT setval({_SEQUENCE}, greatest($1, coalesce(pg_sequence_last_value({_SEQUENCE}::regclass), 0)))
+"""
+_STARTS: Final = """
+INSERT INTO oakum.start(seq, token, ended, record)
+SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bytea[])
+"""
+_LOGS: Final = """
+INSERT INTO oakum.log(seq, token, text) SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[])
+"""
+_KEYS: Final = f"""
+SELECT mark.key, uuid_send(mark.id), mark.seq, coalesce(mark.until, job.ended + {KEYS_KEPT_MS})
+FROM oakum.mark LEFT JOIN oakum.job ON job.id = mark.id WHERE mark.key > $1 AND mark.seq <> 0 ORDER BY mark.key LIMIT $2
+"""
+_OWN: Final = """
+SELECT seq, substr(key, 2) FROM oakum.mark WHERE seq = ANY($1::bigint[]) AND substr(key, 1, 1) = '\\x69'
+"""
+_GIVE: Final = """
+INSERT INTO oakum.mark(key, seq, id, until) SELECT * FROM unnest($1::bytea[], $2::bigint[], $3::uuid[], $4::bigint[])
+ON CONFLICT (key) DO UPDATE SET seq = excluded.seq, id = excluded.id, until = excluded.until
+"""
+_EMPTY: Final = f"""
+DELETE FROM oakum.schedule; DELETE FROM oakum.paused; DELETE FROM oakum.measured;
+DELETE FROM oakum.tally WHERE state = {tally.PRUNED}; DELETE FROM oakum.delta WHERE state = {tally.PRUNED};
+"""
+_SPENT_OF_KEY: Final = """
+INSERT INTO oakum.line VALUES($1, $2, $3) ON CONFLICT (queue, key) DO UPDATE SET arrival = excluded.arrival
+"""
+_MEMO: Final = "INSERT INTO oakum.memo VALUES($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+_FIRST_ID: Final = bytes(16)
+_LETTERS: Final = {"unique": b"u", "idempotency": b"i"}
+_PRUNED_JOB: Final = -1  # what stands for the seq of one that is kept no more: 0 is a row that is only a lock
+
+
+class PostgresMoving:
+    """See `oakum.store.moving.Moving`."""
+
+    def __init__(self, connection: Connection, names: Names) -> None:
+        self._connection, self._names = connection, names
+
+    def notice(self) -> Notice | None:
+        return self._connection.once(notices.read)
+
+    def shut(self, notice: Notice | None) -> None:
+        def work(db: Db) -> None:
+            notices.write(db, notice)
+            for topic in TOPICS:
+                db.run(NOTIFY, (channel(self._connection.address.schema, topic),))
+
+        self._connection.write(work)
+
+    def dump(self, *, ended: bool) -> Iterator[Sequence[Kept]]:
+        after, query = _FIRST_ID, _DUMP.format(_ENDED if ended else _WAITING)
+        while batch := self._connection.once(lambda db: self._batch(db, query, after)):  # noqa: B023  # called at once
+            yield batch
+            after = batch[-1].new.id
+
+    def _batch(self, db: Db, query: str, after: bytes) -> list[Kept]:
+        rows = db.all(query, (after.hex(), AT_ONCE, BYTES_AT_ONCE))
+        seqs = ([row[0] for row in rows],)
+        starts: dict[int, list[Start]] = {}
+        logs: dict[int, list[tuple[int, bytes]]] = {}
+        of = "WHERE seq = ANY($1::bigint[]) ORDER BY seq, token"
+        for seq, *start in db.all(f"SELECT seq, token, ended, record FROM oakum.start {of}", seqs):
+            starts.setdefault(seq, []).append(Start(*start))
+        for seq, token, text in db.all(f"SELECT seq, token, text FROM oakum.log {of}", seqs):
+            logs.setdefault(seq, []).append((token, text))
+        own: dict[int, bytes] = dict(db.all(_OWN, seqs))
+        return [
+            self._kept(db, row, own.get(row[0]), tuple(starts.get(row[0], ())), tuple(logs.get(row[0], ())))
+            for row in rows
+        ]
+
+    def _kept(
+        self, db: Db, row: Any, own: bytes | None, starts: tuple[Start, ...], logs: tuple[tuple[int, bytes], ...]
+    ) -> Kept:
+        (
+            seq, job_id, task, queue, state, rank, run_at, payload, expires_at, column, key,
+            token, tries, crashes, over, suspect, placed, ended, keep_until, record,
+        ) = row  # fmt: skip
+        extra = meta.unpack(column)
+        job = NewJob(
+            job_id, self._names.text(db, task), payload, self._names.text(db, queue), ~rank, run_at, expires_at,
+            extra.unique, own, extra.overrides, extra.tags, extra.parent, key,
+        )  # fmt: skip
+        return Kept(
+            seq,
+            job,
+            State(state),
+            token,
+            tries,
+            crashes,
+            over,
+            suspect,
+            placed,
+            ended,
+            keep_until,
+            record,
+            starts,
+            logs,
+        )
+
+    def dump_keys(self) -> Iterator[Sequence[Key]]:
+        after = b""
+        while rows := self._connection.once(lambda db: db.all(_KEYS, (after, AT_ONCE))):  # noqa: B023  # called at once
+            after = rows[-1][0]
+            yield [
+                Key("unique", key[1:], job_id, seq)
+                if key[:1] == b"u"
+                else Key("idempotency", key[1:], job_id, seq, until)
+                for key, job_id, seq, until in rows
+            ]
+
+    def estate(self) -> Estate:
+        return self._connection.write(self._estate)
+
+    def _estate(self, db: Db) -> Estate:
+        rates = db.all("SELECT kind, name, arrival FROM oakum.rule WHERE arrival > 0")
+        of_keys = db.all(
+            "SELECT text, key, arrival FROM oakum.line JOIN oakum.name ON number = queue WHERE arrival > 0"
+        )
+        gone = db.all(f"{tally.SUM} WHERE state = {tally.PRUNED} GROUP BY queue, task, state")
+        text = self._names.text
+        return Estate(
+            rules={kind: rules.read(db, kind) for kind in KINDS},
+            spent=(
+                *(Spent(kind, name, None, arrival) for kind, name, arrival in rates),
+                *(Spent("queue", queue, key, arrival) for queue, key, arrival in of_keys),
+            ),
+            schedules=tuple(
+                Scheduled(*row) for row in db.all("SELECT name, version, next, spec, state FROM oakum.schedule")
+            ),
+            memos=dict(db.all(f"SELECT name, value FROM oakum.memo WHERE name <> '{NOTICE}'")),
+            stats=dict(db.all("SELECT text, stats FROM oakum.measured JOIN oakum.name ON number = task")),
+            paused=frozenset(
+                queue for (queue,) in db.all("SELECT text FROM oakum.paused JOIN oakum.name ON number = queue")
+            ),
+            gone={(text(db, queue), text(db, task)): jobs for queue, task, _, jobs, _ in gone},
+        )
+
+    def restore(self, jobs: Sequence[Kept]) -> int:
+        numbers = self._names.make(name for each in jobs for name in (each.new.task, each.new.queue))
+
+        def work(db: Db) -> int:
+            new = {job_id for (job_id,) in db.all(_RESTORE, _columns([_row(each, numbers) for each in jobs]))}
+            fresh = [each for each in jobs if each.new.id in new]
+            starts = [(job.ref, start.token, start.ended_ms, start.record) for job in fresh for start in job.starts]
+            logs = [(job.ref, token, text) for job in fresh for token, text in job.logs]
+            if starts:
+                db.run(_STARTS, _columns(starts))
+            if logs:
+                db.run(_LOGS, _columns(logs))
+                tally.add(db, tally.NOBODY, tally.NOBODY, tally.LOGS, len(logs), sum(len(text) for _, _, text in logs))
+            db.run(_GO_ON, (max(each.ref for each in jobs),))
+            return len(fresh)
+
+        added = self._connection.write(work)
+        self._connection.once(tally.fold)
+        return added
+
+    def restore_keys(self, keys: Sequence[Key]) -> None:
+        rows = [
+            (_LETTERS[each.kind] + each.key, each.ref or _PRUNED_JOB, each.id.hex(), each.until_ms) for each in keys
+        ]
+        self._connection.write(lambda db: db.run(_GIVE, _columns(rows)))
+
+    def furnish(self, estate: Estate) -> None:
+        numbers = self._names.make(_names_in(estate))
+        self._connection.write(lambda db: _furnish(db, estate, numbers))
+
+
+def _furnish(db: Db, estate: Estate, numbers: dict[str, int]) -> None:
+    for kind, ruled in estate.rules.items():
+        rules.declare(db, kind, {name: each.declared for name, each in ruled.items()})
+        for name, each in ruled.items():
+            rules.override(db, kind, name, each.override)
+    for statement in _EMPTY.split(";")[:-1]:
+        db.run(statement)
+    for spent in estate.spent:
+        if spent.key is None:
+            rate = spent.kind, spent.name, spent.arrival_ms
+            db.run("UPDATE oakum.rule SET arrival = $3 WHERE kind = $1 AND name = $2", rate)
+        else:
+            db.run(_SPENT_OF_KEY, (numbers[spent.name], spent.key, spent.arrival_ms))
+    for schedule in estate.schedules:
+        row = schedule.name, schedule.version, schedule.next_ms, schedule.spec, schedule.state
+        db.run("INSERT INTO oakum.schedule(name, version, next, spec, state) VALUES($1, $2, $3, $4, $5)", row)
+    for memo in estate.memos.items():
+        db.run(_MEMO, memo)
+    for task, stats in estate.stats.items():
+        db.run("INSERT INTO oakum.measured VALUES($1, $2)", (numbers[task], stats))
+    for queue in estate.paused:
+        db.run("INSERT INTO oakum.paused VALUES($1)", (numbers[queue],))
+    for (queue, task), jobs in estate.gone.items():
+        tally.add(db, numbers[queue], numbers[task], tally.PRUNED, jobs, 0)
+
+
+def _row(each: Kept, numbers: dict[str, int]) -> tuple[Any, ...]:
+    job = each.new
+    return (
+        each.ref, job.id.hex(), numbers[job.task], numbers[job.queue], int(each.state), ~job.priority, job.run_at_ms,
+        job.payload, job.expires_ms, meta.pack(job), job.key, each.token, each.tries, each.crashes, each.over,
+        each.suspect, each.placed, each.ended_ms, each.keep_until_ms, each.record,
+        True if job.unique or job.idempotency else None,
+    )  # fmt: skip
+
+
+def _names_in(estate: Estate) -> Iterable[str]:
+    yield from (each.name for each in estate.spent if each.key is not None)
+    yield from estate.stats
+    yield from estate.paused
+    for pair in estate.gone:
+        yield from pair
+
+
+def _columns(rows: Sequence[Any]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]

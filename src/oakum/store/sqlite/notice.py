@@ -1,0 +1,28 @@
+"""Whether the file is shut, and why: one row, looked at in each transaction that it forbids."""
+
+from __future__ import annotations
+
+import apsw
+
+from oakum.store.moving import NOTICE, Notice
+from oakum.store.sqlite.connection import fetch_one
+
+
+def read(db: apsw.Connection) -> Notice | None:
+    """Why the store is shut, None while it is open."""
+    row = fetch_one(db, "SELECT value FROM memo WHERE name = ?", (NOTICE,))
+    return None if row is None else Notice.decode(row[0])
+
+
+def write(db: apsw.Connection, notice: Notice | None) -> None:
+    """Shuts the store, or opens it; the caller is in a write transaction."""
+    db.execute("DELETE FROM memo WHERE name = ?", (NOTICE,))
+    if notice is not None:
+        db.execute("INSERT INTO memo(name, value) VALUES(?, ?)", (NOTICE, notice.encode()))
+
+
+def refuse(db: apsw.Connection, path: str) -> None:
+    """Raises StoreMoved where the store is shut."""
+    notice = read(db)
+    if notice is not None:
+        raise notice.refusal(path)
