@@ -63,8 +63,8 @@ def wanted(db: apsw.Connection, names: Names, want: Want, limits: Limits) -> lis
 
 
 def look(db: apsw.Connection, names: Names, want: Want, now_ms: int) -> bool:
-    """Whether a claim would find anything to do."""
-    return bool(wanted(db, names, want, Limits(db, names, now_ms))) or is_due(db, now_ms)
+    """Whether a claim would find anything to take."""
+    return bool(wanted(db, names, want, Limits(db, names, now_ms)))
 
 
 def claim(db: apsw.Connection, names: Names, want: Want, now_ms: int) -> list[Claimed]:

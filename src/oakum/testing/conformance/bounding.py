@@ -215,6 +215,21 @@ def a_bell_rings_for_room(bench: Bench) -> None:
     bell.close()
 
 
+def what_expires_makes_room_and_rings(bench: Bench) -> None:
+    _bound(bench, Rules(max_jobs=1, on_full="reject"))
+    worker = bench.worker()
+    bells = [bench.another().listen(topic) for topic in ("room", "results")]
+    for expire in (lambda: bench.store.promote(bench.now), lambda: bench.claim(worker)):
+        bench.insert(NewJob(bench.id(), "t", b"", expires_ms=bench.later(10)))
+        bench.refused(QueueFull, *bench.jobs(1))
+        bench.clock.advance(10)
+        expire()
+        assert [bell.wait(PATIENCE_S) for bell in bells] == [True, True]
+    bench.plain(1)
+    for bell in bells:
+        bell.close()
+
+
 def many_at_once_do_not_pass_a_bound(bench: Bench) -> None:
     _bound(bench, Rules(max_jobs=50, on_full="reject"))
     users = [bench.store, bench.another(), bench.store, bench.another()]

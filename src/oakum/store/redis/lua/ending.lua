@@ -44,6 +44,10 @@ local function promote(now, limit, expired)
     end_waiting(get(member:sub(7)), expired, now)
   end
   flush()
+  if #late > 0 then
+    ring('results')
+    ring('room')
+  end
   local due = call('ZRANGEBYSCORE', P .. 'due', '-inf', now, 'LIMIT', 0, limit - #late)
   for _, member in ipairs(due) do
     make_available(get(member:sub(7)))
