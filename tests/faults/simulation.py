@@ -12,8 +12,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from tests.faults.witness import ClockSet, Witness, faults
+
 from oakum.clock import FakeClock
-from oakum.model.ids import id_text
 from oakum.model.job import Claimed, JobQuery, JobView, NewJob, State
 from oakum.model.lifecycle import settle
 from oakum.model.outcome import Completed, Failed, Lost, Outcome, OverBudget, Released, Snoozed, TimedOut, Usage
@@ -23,6 +24,7 @@ from oakum.run.worker.recovery import Recovery
 from oakum.store.base import Identity, Instant, Store, Want
 from oakum.store.ids import IdSource
 
+STEPS = 250
 LEASE_MS = 15_000
 RETENTION_S = 10 * 86400.0
 TASKS = ("plain", "keyed", "flaky")
@@ -41,17 +43,14 @@ class Worker:
 
 
 class Simulation:
-    """One life. `faults` tells what must not have happened; `hits` counts what did, so that a test knows it was tried."""
+    """One life, and its history. `hits` counts what went wrong in it, so that a test knows it was tried."""
 
     def __init__(self, seed: int, store: Store) -> None:
-        self.random, self.store, self.clock = random.Random(seed), store, FakeClock()  # replayed by its seed
-        self.faults: list[str] = []
+        self.random, self.clock = random.Random(seed), FakeClock()  # replayed by its seed
+        self.store = Witness(store)
         self.hits: Counter[str] = Counter()
         self._ids = IdSource()
         self._workers: list[Worker] = []
-        self._acknowledged: set[bytes] = set()
-        self._ended: Counter[bytes] = Counter()
-        self._tokens: dict[bytes, int] = {}
 
     @property
     def now(self) -> Instant:
@@ -62,7 +61,7 @@ class Simulation:
         acts: list[tuple[Callable[[], None], int]] = [
             (self._enqueue, 10), (self._hire, 3), (self._claim, 14), (self._end_some, 14), (self._renew_all, 10),
             (self._sweep, 10), (self._pass_time, 20), (self._crash, 2), (self._stall, 2), (self._step_wall, 1),
-            (self._cancel, 2), (self._retry, 1), (self._pause, 1),
+            (self._suspend, 1), (self._cancel, 2), (self._retry, 1), (self._pause, 1),
         ]  # fmt: skip
         verbs, weights = zip(*acts, strict=True)
         for act in self.random.choices(verbs, weights, k=steps):
@@ -88,8 +87,7 @@ class Simulation:
             due = self.store.next_due(self.now)
             if due is not None and due > self.now.wall_ms:  # a clock set back has put it far away
                 self.clock.advance((due - self.now.wall_ms) / 1000)
-        self._judge()
-        return self.faults
+        return faults(self.store.history, self._rows()) + self._miscounted()
 
     # -- producers -----------------------------------------------------------------------------------------------------
 
@@ -113,22 +111,21 @@ class Simulation:
         if draw.random() < 0.2:  # the answer was lost on the way: asked again with the same ids
             self.hits["asked again"] += 1
             assert self.store.insert(jobs, self.now) == []
-        self._acknowledged |= {job.id for job in jobs}
 
     def _cancel(self) -> None:
-        self._some(self.hits, "cancelled", lambda ids: self.store.cancel(ids, self.now))
+        self._some("cancelled", lambda ids: self.store.cancel(ids, self.now))
 
     def _retry(self) -> None:
         def again(ids: list[bytes]) -> None:
-            copies = self.store.retry({old: self._ids.new(self.now.wall_ms) for old in ids}, self.now)
-            self._acknowledged |= set(copies.values())
+            self.store.retry({old: self._ids.new(self.now.wall_ms) for old in ids}, self.now)
 
-        self._some(self.hits, "retried", again)
+        self._some("retried", again)
 
-    def _some(self, hits: Counter[str], what: str, act: Callable[[list[bytes]], object]) -> None:
-        if self._acknowledged:
-            act(self.random.sample(sorted(self._acknowledged), min(3, len(self._acknowledged))))
-            hits[what] += 1
+    def _some(self, what: str, act: Callable[[list[bytes]], object]) -> None:
+        known = sorted(self.store.acknowledged)
+        if known:
+            act(self.random.sample(known, min(3, len(known))))
+            self.hits[what] += 1
 
     def _pause(self) -> None:
         self.store.pause("mail", self.random.random() < 0.5)
@@ -151,23 +148,7 @@ class Simulation:
 
     def _take(self, worker: Worker, limit: int) -> None:
         want = Want(worker.number, ("default", "mail"), dict.fromkeys(TASKS, 1), limit, limit)
-        for job in self.store.claim(want, self.now):
-            self._check_start(worker, job)
-            worker.hand[job.ref] = job
-
-    def _check_start(self, worker: Worker, job: Claimed) -> None:
-        name = id_text(job.id)
-        if job.token <= self._tokens.get(job.id, 0):
-            self.faults.append(f"{name}: token {job.token} after {self._tokens[job.id]}")
-        self._tokens[job.id] = job.token
-        held = {each.number: each for each in self.store.holders()}
-        for other in self._workers:
-            valid = other.number in held and not held[other.number].fenced
-            if other is not worker and job.ref in other.hand and valid:
-                self.faults.append(f"{name}: two valid leases at once")
-            same = [each for each in other.hand.values() if job.key and (each.queue, each.key) == (job.queue, job.key)]
-            if same and valid:
-                self.faults.append(f"{name}: started beside another of its key")
+        worker.hand |= {job.ref: job for job in self.store.claim(want, self.now)}
 
     def _end_some(self) -> None:
         for worker in self._awake():
@@ -186,12 +167,9 @@ class Simulation:
             return
         now, usage = self.now, Usage(1, 2, 3)
         settlements = [settle(job, outcome(job), usage, SPECS[job.task], now.wall_ms, 0.5) for job in jobs]
-        late = set(self.store.settle(settlements, worker.number, now))
-        self.hits["late"] += len(late)
-        for place, (job, each) in enumerate(zip(jobs, settlements, strict=True)):
+        self.hits["late"] += len(self.store.settle(settlements, worker.number, now))
+        for job in jobs:
             del worker.hand[job.ref]
-            if place not in late and each.state.terminal:
-                self._ended[job.id] += 1
 
     def _renew_all(self) -> None:
         for worker in self._awake():
@@ -226,7 +204,13 @@ class Simulation:
 
     def _step_wall(self) -> None:
         self.clock.step_wall(self.random.choice((-7200, 7200, 86400)))
+        self.store.history.append(ClockSet())
         self.hits["clock set"] += 1
+
+    def _suspend(self) -> None:
+        """The host sleeps with all its processes, for longer than a lease as a rule; nobody notices it by CLOCK_MONOTONIC."""
+        self.clock.suspend(self.random.choice((5.0, 60.0, 3600.0)))
+        self.hits["host slept with jobs in hand"] += any(worker.hand for worker in self._awake())
 
     # -- the end -------------------------------------------------------------------------------------------------------
 
@@ -243,24 +227,8 @@ class Simulation:
     def _unfinished(self) -> bool:
         return any(count.jobs and not count.state.terminal for count in self.store.counts())
 
-    def _judge(self) -> None:
-        rows = self._rows()
-        names = Counter(row.id for row in rows)
-        self.faults += [
-            f"{id_text(each)}: acknowledged, and not in the store" for each in self._acknowledged - names.keys()
-        ]
-        self.faults += [f"{id_text(each)}: nobody enqueued it" for each in names.keys() - self._acknowledged]
-        self.faults += [f"{id_text(each)}: {times} rows" for each, times in names.items() if times > 1]
-        for row in rows:
-            settled = self._ended[row.id]
-            if not row.state.terminal:
-                self.faults.append(f"{id_text(row.id)}: never ended, is {row.state.label}")
-            if settled > 1:
-                self.faults.append(f"{id_text(row.id)}: settled {settled} times")
-            if row.state is State.COMPLETED and settled != 1:
-                self.faults.append(f"{id_text(row.id)}: completed, and no worker settled it")
-        counted = Counter[State]()
+    def _miscounted(self) -> list[str]:
+        rows, counted = Counter(row.state for row in self._rows()), Counter[State]()
         for count in self.store.counts():
             counted[count.state] += count.jobs
-        if +counted != Counter(row.state for row in rows):
-            self.faults.append(f"counted {dict(+counted)}, there are {dict(Counter(row.state for row in rows))}")
+        return [] if +counted == rows else [f"counted {dict(+counted)}, there are {dict(rows)}"]

@@ -1,7 +1,7 @@
 """Lives of the engine by seed: whatever goes wrong around it, no job is lost, doubled or settled twice.
 
 A life that fails is lived again by its seed: pytest tests/faults/test_simulation.py -k "memory-1234". Thousands more are
-in `script/soak lives`.
+in `script/soak lives`, where `--seed 1234 --count 1` lives that one again.
 """
 
 from __future__ import annotations
@@ -10,14 +10,12 @@ import contextlib
 from collections import Counter
 
 import pytest
-from tests.faults.simulation import SPECS, Simulation
+from tests.faults.simulation import SPECS, STEPS, Simulation
 
 from oakum.model.lifecycle import settle
 from oakum.model.outcome import Released
 from oakum.store.memory import MemoryStore
 from oakum.store.sqlite.store import SqliteStore
-
-STEPS = 250
 
 
 @pytest.mark.parametrize("seed", range(150))
@@ -53,7 +51,7 @@ def test_lives_are_hard():
         hits += life.hits
     wanted = {
         "asked again", "cancelled", "retried", "late", "lease lost", "recovered", "clock set",
-        "crashed with jobs in hand", "stalled with jobs in hand",
+        "crashed with jobs in hand", "stalled with jobs in hand", "host slept with jobs in hand",
     }  # fmt: skip
     assert {what for what in wanted if hits[what] < 5} == set()
 
