@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections import Counter
 from collections.abc import Iterable
@@ -46,6 +47,10 @@ class Row:
     def order(self) -> tuple[int, int, int]:
         """What comes first in a queue."""
         return -self.new.priority, self.run_at_ms, self.ref
+
+    def copy(self) -> Row:
+        """The same once more, which may change by itself."""
+        return dataclasses.replace(self, starts=[*self.starts], logs={**self.logs})
 
     def expired(self, now_ms: int) -> bool:
         """Whether it is too late to start it."""

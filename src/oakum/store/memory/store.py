@@ -412,10 +412,8 @@ class MemoryStore:
 
     def story(self, id: bytes) -> Story | None:
         with self._all():
-            ref = self._refs.get(id)
-            if ref is None:
-                return None
-            return self._rows[ref].story
+            row = self._rows.get(self._refs.get(id, 0))
+            return None if row is None else row.story
 
     def jobs(self, query: JobQuery) -> Page:
         with self._all():
@@ -473,9 +471,7 @@ class MemoryStore:
         if not self._rules.bounding:
             yield
             return
-        rows = {
-            ref: dataclasses.replace(row, starts=[*row.starts], logs={**row.logs}) for ref, row in self._rows.items()
-        }
+        rows = {ref: row.copy() for ref, row in self._rows.items()}
         tables = dict(self._refs), dict(self._unique), {k: dataclasses.replace(v) for k, v in self._idempotency.items()}
         try:
             yield
