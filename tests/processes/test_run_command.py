@@ -248,7 +248,6 @@ def test_what_a_killed_oakum_run_leaves_behind_is_ended_by_the_next(start, run, 
     assert run(*python("")) == (0, "", "oakum run: ended 1 process that a killed run had left behind\n")
     until(lambda: gone(pid))
     assert list((archive / "running").iterdir()) == []
-    run(*python(""))  # a group can go when the processes in it have gone
     assert not any(path.exists() for path in groups)
 
 

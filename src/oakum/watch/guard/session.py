@@ -45,7 +45,7 @@ def guarded_run(guard: Guard, clock: Clock, output: Tail | None) -> Guarded:
     A full disk, on which the log can't be written, does not keep a job from running. Raises UsageError and CannotRun
     for a lock that cannot be had.
     """
-    orphans = end_orphans(os.path.join(guard.directory, _RUNNING))
+    orphans = end_orphans(os.path.join(guard.directory, _RUNNING), clock)
     log = RunLog(guard.directory)
     run = Run(
         run=f"{clock.wall():.3f}-{os.getpid()}",
