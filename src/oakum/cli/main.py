@@ -47,6 +47,8 @@ COMMANDS: Final = (
         "what is asked of the workers, what they can do, and how fast a schedule may be",
     ),
     Entry("queue", "oakum.cli.queue", "a queue's bounds and limits, seen and changed while it runs"),
+    Entry("task", "oakum.cli.task", "a task's limits, seen and changed while it runs"),
+    Entry("bound", "oakum.cli.bound", "how much the whole store may keep, seen and changed"),
     Entry("schedule", "oakum.cli.schedule", "schedules: next and last ticks, pause, trigger, change"),
     Entry("pause", "oakum.cli.pause", "stop handing out a queue's jobs"),
     Entry("resume", "oakum.cli.resume", "hand out a paused queue's jobs again"),

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final
 
-from oakum.cli import options
-from oakum.errors import UsageError
-
-if TYPE_CHECKING:
-    from oakum.run.rules import RuleOptions
+from oakum.cli import options, rule_options
 
 _EPILOG: Final = """\
 What is set here stays so, whatever the code declares, until `oakum queue reset`.
@@ -29,16 +25,6 @@ _ACTIONS: Final = (
     ("set", "other rules instead of the code's"),
     ("reset", "back to what the code declares"),
 )
-_COUNTS: Final = ("max_jobs", "limit", "key_limit")
-_RULES: Final = (
-    ("--max-jobs", "N", "how many jobs it may hold that have not ended"),
-    ("--max-bytes", "SIZE", "how many bytes of arguments they may have"),
-    ("--on-full", "WHAT", "block, reject, drop_oldest or drop_newest"),
-    ("--limit", "N", "how many of its jobs run at once, over all workers"),
-    ("--rate", "N/TIME", "how many start in a period, like 100/1m"),
-    ("--key-limit", "N", "how many of one key run at once"),
-    ("--key-rate", "N/TIME", "how many of one key start in a period"),
-)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -54,8 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         if name != "list":
             sub.add_argument("name", metavar="NAME", nargs="+")
         if name == "set":
-            for flag, metavar, meaning in _RULES:
-                sub.add_argument(flag, metavar=metavar, help=f"{meaning}; none: no such rule")
+            rule_options.add(sub, rule_options.QUEUE)
         options.add_format(sub, again=True)
         options.add_store(sub, again=True)
 
@@ -65,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     from oakum.cli.queue_view import list_view, queue_view
     from oakum.inspector.queues import warning
 
-    changes = _read_changes(args) if args.action == "set" else None
+    changes = rule_options.read(args, rule_options.QUEUE, "queue set") if args.action == "set" else None
     with options.open_inspector(options.store_url(args)) as inspector:
         queues = inspector.queues
         if args.action == "list":
@@ -88,26 +73,3 @@ def run(args: argparse.Namespace) -> int:
         if line := warning(row):
             print(f"oakum: {line}", file=sys.stderr)
     return 0
-
-
-def _read_changes(args: argparse.Namespace) -> RuleOptions:
-    changes: dict[str, object] = {}
-    for flag, _, _ in _RULES:
-        name = flag[2:].replace("-", "_")
-        text = getattr(args, name)
-        if text is not None:
-            changes[name] = _read(name, flag, text)
-    if not changes:
-        raise UsageError(f"queue set: nothing is to change; give {', '.join(flag for flag, _, _ in _RULES)}")
-    return cast("RuleOptions", changes)
-
-
-def _read(name: str, flag: str, text: str) -> object:
-    if text == "none":
-        return 1 if name == "key_limit" else "block" if name == "on_full" else None
-    if name not in _COUNTS:
-        return text
-    try:
-        return int(text)
-    except ValueError:
-        raise UsageError(f"{flag}: {text!r} is not a count of at least 1") from None

@@ -10,12 +10,14 @@ import msgspec
 from oakum.clock import Clock
 from oakum.errors import StoreError
 from oakum.host.identity import Process, is_gone, myself
+from oakum.inspector.bound import Bound
 from oakum.inspector.capacity import Capacity, capacity
 from oakum.inspector.dead import DeadGroup, fingerprint_of, group
 from oakum.inspector.overview import overview, worker_row
 from oakum.inspector.queues import Queues
 from oakum.inspector.schedules import Schedules
 from oakum.inspector.story import job_row, job_story
+from oakum.inspector.tasks import Tasks
 from oakum.inspector.views import JobPage, JobRow, JobStory, Overview, WorkerRow
 from oakum.model.capacity import History
 from oakum.model.ids import id_text
@@ -28,13 +30,17 @@ AT_ONCE: Final = 1000  # jobs that are cancelled or retried in one transaction
 
 
 class Inspector:
-    """One store, as people see it; `queues` and `schedules` are its own. All verbs raise StoreError when the store fails."""
+    """One store, as people see it; `queues`, `tasks` and `schedules` are its own, `bound` is that of the whole store.
+
+    All verbs raise StoreError when the store fails.
+    """
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
         self._ids = IdSource()
         self._here = myself()
-        self.queues, self.schedules = Queues(store), Schedules(store, clock)
+        self.queues, self.tasks, self.schedules = Queues(store), Tasks(store), Schedules(store, clock)
+        self.bound = Bound(store)
 
     def now_ms(self) -> int:
         """Wall milliseconds by the inspector's clock."""

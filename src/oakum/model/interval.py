@@ -75,7 +75,7 @@ def _interval_s(mean_s: float, free: float, serial: bool) -> float | None:
 def _rounded_up(seconds: float) -> float:
     """To three digits, as durations are printed: who sets what he reads is safe."""
     places = 2 - math.floor(math.log10(seconds)) if seconds > 0 else 0
-    return round(math.ceil(round(seconds * 10**places, 6)) / 10**places, 9)
+    return round(math.ceil(round(seconds * 10.0**places, 6)) / 10.0**places, 9)
 
 
 def _largest_host(crews: Sequence[Crew]) -> int:

@@ -245,6 +245,14 @@ class Oakum:
 
         return testing(self, inline)
 
+    def set_max_store(self, size: Size | None) -> None:
+        """Bounds all that the store keeps, at once and for everybody, whatever `max_store` says; None gives back to that.
+
+        Raises UsageError for what is no size.
+        """
+        rules = None if size is None else Rules(max_bytes=parse_size(size, name="max_store"))
+        self.desk.override("store", "", rules)
+
     def close(self) -> None:
         """Closes the store's files; the next use opens them again."""
         self.desk.close()

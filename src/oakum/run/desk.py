@@ -10,14 +10,14 @@ from typing import Protocol, cast
 
 from oakum.clock import Clock
 from oakum.errors import QueueFull, StoreError, UsageError, WaitInsideJob, WaitTimeout
-from oakum.model.bounds import Ruled, RuleKind, Rules
+from oakum.model.bounds import NO_RULES, Ruled, RuleKind, Rules
 from oakum.model.ids import id_text
 from oakum.model.job import NewJob, State
 from oakum.model.progress import Progress, decode_progress
 from oakum.run.context import inside
 from oakum.run.delivery import Delivery, abatches, acknowledging, batches
 from oakum.run.door import POLL_S, Door, Ear
-from oakum.run.rules import DEFAULT_BLOCK_S, overfull
+from oakum.run.rules import DEFAULT_BLOCK_S, RuleOptions, TaskRuleOptions, overfull, read_rules
 from oakum.store.base import Instant, Mark, Store, TransactionalStore
 from oakum.store.ids import IdSource
 from oakum.store.open import open_store
@@ -149,6 +149,15 @@ class Desk:
         if not self._told:
             self._tell()
         return self.store.rules(kind)
+
+    def rules(self, kind: RuleKind, name: str) -> Rules:
+        """The rules in force."""
+        ruled = self.ruled(kind).get(name)
+        return self.declared.get(kind, {}).get(name, NO_RULES) if ruled is None else ruled.rules
+
+    def configure(self, kind: RuleKind, name: str, options: RuleOptions | TaskRuleOptions) -> None:
+        """Puts the rules in force with what `options` say instead. Raises UsageError for what makes no sense."""
+        self.override(kind, name, read_rules(options, f"{kind} {name}", self.rules(kind, name)))
 
     def override(self, kind: RuleKind, name: str, rules: Rules | None) -> None:
         """Puts rules in force instead of those declared, None for those again."""

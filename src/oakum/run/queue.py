@@ -7,7 +7,7 @@ from typing import Unpack
 from oakum.model.bounds import Rules
 from oakum.run.desk import Desk
 from oakum.run.names import check_known
-from oakum.run.rules import RuleOptions, read_rules
+from oakum.run.rules import RuleOptions
 
 
 class Queue:
@@ -25,8 +25,7 @@ class Queue:
     @property
     def rules(self) -> Rules:
         """The rules in force: those declared here, or what an operator, or `configure`, said instead."""
-        ruled = self._desk.ruled("queue").get(self.name)
-        return self.declared if ruled is None else ruled.rules
+        return self._desk.rules("queue", self.name)
 
     def configure(self, **options: Unpack[RuleOptions]) -> None:
         """Changes rules in force for all workers and producers, at once, until `reset`: what is not named stays.
@@ -34,7 +33,7 @@ class Queue:
         The options are those of `Oakum.queue`. Raises UsageError for what makes no sense.
         """
         check_known(options, RuleOptions, f"queue {self.name}")
-        self._desk.override("queue", self.name, read_rules(options, f"queue {self.name}", self.rules))
+        self._desk.configure("queue", self.name, options)
 
     def reset(self) -> None:
         """Puts the rules that the code declares in force again."""

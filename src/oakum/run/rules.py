@@ -32,13 +32,20 @@ class RuleOptions(TypedDict, total=False):
     key_rate: str | Rate | None
 
 
+class TaskRuleOptions(TypedDict, total=False):
+    """The rules that a task can have; each is explained at `Oakum.task`. None: no such rule."""
+
+    limit: int | None
+    rate: str | Rate | None
+
+
 class QueueOptions(RuleOptions, total=False):
     """What `Oakum.queue` takes beside the name."""
 
     block_for: Duration
 
 
-def read_rules(options: RuleOptions, where: str, before: Rules = NO_RULES) -> Rules:
+def read_rules(options: RuleOptions | TaskRuleOptions, where: str, before: Rules = NO_RULES) -> Rules:
     """The rules `before` with what `options` say instead. Raises UsageError with the one that is wrong."""
     given: dict[str, object] = {}
     for name, value in options.items():

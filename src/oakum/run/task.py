@@ -8,11 +8,14 @@ from typing import Any, Final, Generic, ParamSpec, TypeVar, Unpack
 from msgspec.structs import replace
 
 from oakum.errors import UsageError
+from oakum.model.bounds import Rules
 from oakum.model.job import NewJob
 from oakum.model.job import Unique as UniqueKey
 from oakum.run.desk import Desk
 from oakum.run.handle import Job
+from oakum.run.names import check_known
 from oakum.run.options import Call, CallOptions, Declared, digest, read_call
+from oakum.run.rules import TaskRuleOptions
 from oakum.run.signature import Arguments
 from oakum.run.unique import Sole
 from oakum.units import format_duration
@@ -93,6 +96,23 @@ class Task(Generic[P, R, C]):
         if call.sole is not None:
             self._check_sole(call.sole, call)
         return Using(self, call)
+
+    @property
+    def rules(self) -> Rules:
+        """The limit and rate in force: those declared, or what an operator, or `configure`, said instead."""
+        return self._desk.rules("task", self.name)
+
+    def configure(self, **options: Unpack[TaskRuleOptions]) -> None:
+        """Changes `limit` and `rate` in force for all workers, at once, until `reset`: what is not named stays.
+
+        Raises UsageError for what makes no sense.
+        """
+        check_known(options, TaskRuleOptions, f"task {self.name}")
+        self._desk.configure("task", self.name, options)
+
+    def reset(self) -> None:
+        """Puts the rules that the code declares in force again."""
+        self._desk.override("task", self.name, None)
 
     def make(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> NewJob:
         """The job of one call under the given options."""

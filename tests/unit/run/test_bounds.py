@@ -213,6 +213,28 @@ def test_a_queue_is_changed_while_it_is_used(app, send):
         mail.configure(block_for="1s")
 
 
+def test_a_task_is_limited_while_it_is_used(app):
+    send = app.task(name="send", limit=3)(lambda: None)
+    send.configure(rate="10/s")
+    assert send.rules == Rules(limit=3, rate=Rate(10, 1000)), "what is not named stays"
+    send.configure(limit=None)
+    assert app.store.rules("task")["send"].override == send.rules == Rules(rate=Rate(10, 1000))
+    send.reset()
+    assert send.rules == Rules(limit=3)
+    for options, words in [({"max_jobs": 3}, "there is no option 'max_jobs'"), ({"limit": -1}, "limit: -1 is not")]:
+        with pytest.raises(UsageError, match=f"task send: {words}"):
+            send.configure(**options)
+
+
+def test_the_whole_store_is_bounded_while_it_is_used(app):
+    app.set_max_store("2GiB")
+    assert app.store.rules("store")[""].rules == Rules(max_bytes=2 << 30)
+    app.set_max_store(None)
+    assert app.store.rules("store") == {}
+    with pytest.raises(UsageError, match="max_store: 'big' is not a size"):
+        app.set_max_store("big")
+
+
 def test_a_bound_below_what_waits_already_is_told_and_loses_nothing(app):
     send = app.task(queue="mail")(lambda n: n)
     app.enqueue_many(send.job(n) for n in range(5))
