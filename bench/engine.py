@@ -72,7 +72,7 @@ def _where() -> str:
     load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
     return (
         f"Linux {platform.release()}, {os.cpu_count()} processors, load {load}; Python {platform.python_version()},"
-        f" SQLite {apsw.sqlite_lib_version()}; WAL, synchronous=FULL on both sides"
+        f" SQLite {apsw.sqlite_lib_version()}; WAL, on the disk before it is acknowledged on both sides"
     )
 
 

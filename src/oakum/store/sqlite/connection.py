@@ -17,6 +17,7 @@ from oakum.store.sqlite.ballast import Ballast
 from oakum.store.sqlite.bell import BellTower
 from oakum.store.sqlite.directory import Directory
 from oakum.store.sqlite.filesystem import refuse_network
+from oakum.store.sqlite.log import Log
 from oakum.store.sqlite.turnstile import Turnstile
 
 Sync = Literal["FULL", "NORMAL"]
@@ -39,6 +40,7 @@ class Connection:
         self._pid = 0
         self._sync: Sync = "FULL"
         self._turnstile: Turnstile
+        self._log: Log
         self._tower: BellTower | None = None
 
     @property
@@ -63,8 +65,8 @@ class Connection:
     def write(self, sync: Sync) -> Iterator[apsw.Connection]:
         """A write transaction: committed at the end, rolled back on any exception.
 
-        With "FULL" the commit is on the disk when it returns; with "NORMAL" it survives this process but not a power
-        cut. Raises Undecided when the disk fails in the commit.
+        With "FULL" the commit is on the disk before anybody sees it; with "NORMAL" it survives this process but not a
+        power cut, unless `flush` comes after it. Raises Undecided when the disk fails in the commit.
         """
         with self._lock, _translated(self.path):
             db = self._ready()
@@ -84,6 +86,15 @@ class Connection:
             except (Undecided, apsw.IOError):
                 self.rest()  # what this connection believes of the file is no longer to be trusted
                 raise
+
+    def flush(self) -> None:
+        """Waits until the disk has all that was committed, by whomever. Raises Undecided when it fails in that."""
+        with self._lock, _translated(self.path):
+            db = self._ready()
+            try:
+                self._log.flush(db)
+            except (apsw.Error, OSError) as error:
+                raise Undecided(f"{self.path}: the disk failed after a commit ({error})") from error
 
     def _commit(self, db: apsw.Connection) -> None:
         try:
@@ -126,6 +137,7 @@ class Connection:
         """Closes the file, but not the bells."""
         with self._lock:
             if self._db is not None:
+                self._log.close()
                 self._db.close()
                 self._db = None
                 self._turnstile.close()
@@ -168,8 +180,9 @@ class Connection:
             db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             db.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT}")
             db.execute("PRAGMA synchronous = FULL")
+            log = Log(db.filename_wal)
             undo.pop_all()
-        self._sync, self._pid, self._turnstile = "FULL", os.getpid(), turnstile
+        self._sync, self._pid, self._turnstile, self._log = "FULL", os.getpid(), turnstile, log
         return db
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
@@ -47,10 +47,14 @@ _Row = tuple[Any, ...]
 
 
 class Inserter:
-    """Jobs of many callers in one commit."""
+    """Jobs of many callers in one commit; `ring` tells those who wait for them.
 
-    def __init__(self, connection: Connection, names: Names) -> None:
-        self._connection, self._names = connection, names
+    Workers see them, and may start them, while their callers still wait for the disk: nothing that follows from a job
+    can be on the disk before the job itself is, since all of it goes through the same log.
+    """
+
+    def __init__(self, connection: Connection, names: Names, ring: Callable[[], None]) -> None:
+        self._connection, self._names, self._ring = connection, names, ring
         self.group = GroupCommit(self._write)
 
     def insert(self, jobs: Sequence[NewJob], now: Instant) -> Sequence[Mark]:
@@ -59,12 +63,14 @@ class Inserter:
 
     def _write(self, tickets: Sequence[Ticket]) -> Sequence[Sequence[Mark] | NotEnqueued]:
         self._names.make({name for ticket in tickets for job in ticket.jobs for name in (job.task, job.queue)})
-        with self._connection.write("FULL") as db:
+        with self._connection.write("NORMAL") as db:
             refuse(db, self._connection.path)
             self.keep_room(db)
             tally = Tally()
             answers = [self._answer(db, each, tally) for each in tickets]
             tally.save(db)
+        self._ring()
+        self._connection.flush()
         return answers
 
     def _answer(self, db: apsw.Connection, ticket: Ticket, tally: Tally) -> Sequence[Mark] | NotEnqueued:

@@ -52,23 +52,21 @@ class SqliteStore:
     def __init__(self, path: str) -> None:
         self._connection = Connection(path)
         self._names = Names(self._connection)
-        self._inserter = Inserter(self._connection, self._names)
+        self._inserter = Inserter(self._connection, self._names, partial(self._ring, "work"))
         self._mine: Listener | None = None
         fork.register(self)
 
     @property
     def durability(self) -> str:
         return (
-            "SQLite, WAL, synchronous=FULL: nothing acknowledged is lost by SIGKILL or power loss"
+            "SQLite, WAL, on the disk before it is acknowledged: nothing of that is lost by SIGKILL or power loss"
             " (claims and renewals may be: they are void after a reboot)"
         )
 
     # -- jobs come in and go out ---------------------------------------------------------------------------------------
 
     def insert(self, jobs: Sequence[NewJob], now: Instant) -> Sequence[Mark]:
-        marks = self._inserter.insert(jobs, now)
-        self._ring("work")
-        return marks
+        return self._inserter.insert(jobs, now)
 
     def insert_within(self, connection: object, jobs: Sequence[NewJob], now: Instant) -> Sequence[Mark]:
         """See `oakum.store.base.TransactionalStore`. `connection`: apsw's; nobody can ring for a commit that is not ours."""

@@ -1,0 +1,46 @@
+"""The write-ahead log beside the file: brought to the disk after a commit that others may already see."""
+
+from __future__ import annotations
+
+import os
+
+import apsw
+
+_flush = getattr(os, "fdatasync", os.fsync)
+
+
+class Log:
+    """A descriptor of the log's own. SQLite keeps its locks on other files: closing this one drops none."""
+
+    def __init__(self, path: str) -> None:
+        self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        self._doubtful = False
+        directory = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(directory)  # the log may be new, and SQLite sees to its entry only when it flushes it itself
+        finally:
+            os.close(directory)
+
+    def flush(self, db: apsw.Connection) -> None:
+        """Returns when all that was committed is on the disk. Raises OSError or apsw.Error as long as it can't be.
+
+        A system that could not write a page says so once, and then takes it for written (https://lwn.net/Articles/752063):
+        after a failure only what has been copied into the file itself is believed to be there.
+        """
+        if not self._doubtful:
+            try:
+                _flush(self._fd)
+            except OSError:
+                self._doubtful = True
+        if self._doubtful:
+            self._copy(db)
+            self._doubtful = False
+
+    def _copy(self, db: apsw.Connection) -> None:
+        pages, copied = db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_FULL)
+        if copied < pages:
+            raise apsw.IOError(f"only {copied} of the log's {pages} pages could be copied into the file")
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        os.close(self._fd)
