@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 from hypothesis import settings
+from tests.support.postgres import make_empty, new_schema
+from tests.support.redis import forget_redis
 
 from oakum.clock import FakeClock
 
@@ -37,6 +41,27 @@ def mysql_url() -> str:
 @pytest.fixture(scope="session")
 def redis_url() -> str:
     return _server("OAKUM_TEST_REDIS")
+
+
+@pytest.fixture
+def redis_store_url(redis_url: str) -> Iterator[str]:
+    """A store of the test's own on the server, gone after it."""
+    prefix = f"test-{uuid4().hex}"
+    yield f"{redis_url}?prefix={prefix}"
+    forget_redis(redis_url, prefix)
+
+
+@pytest.fixture(scope="session")
+def postgres_schema(postgres_url: str) -> Iterator[str]:
+    with new_schema(postgres_url) as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_store_url(postgres_schema: str) -> str:
+    """An empty store, which all tests of a run have in turn."""
+    make_empty(postgres_schema)
+    return postgres_schema
 
 
 def _server(variable: str) -> str:

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -56,9 +57,10 @@ def parent() -> str:
 """
 
 
-@pytest.fixture
-def shop(tmp_path: Path):
-    shop = Workshop(tmp_path, SOURCE)
+@pytest.fixture(params=["sqlite", "postgres", "redis"])
+def shop(request, tmp_path: Path) -> Iterator[Workshop]:
+    url = "" if request.param == "sqlite" else request.getfixturevalue(f"{request.param}_store_url")
+    shop = Workshop(tmp_path, f"app = Oakum({url!r})\n{SOURCE}" if url else SOURCE)
     yield shop
     shop.close()
 
@@ -194,6 +196,6 @@ def test_a_job_whose_followers_do_not_fit_fails_and_is_tried_again(shop):
 
 def test_a_bound_below_what_waits_is_said_by_the_worker(shop):
     shop.app.enqueue_many(shop.tasks.send.using(delay="1h").job(n) for n in range(40))
-    shop.write(SOURCE.replace("max_jobs=40, block_for", "max_jobs=30, block_for"))
+    shop.rewrite("max_jobs=40, block_for", "max_jobs=30, block_for")
     shop.worker()
     shop.until(lambda: "queue mail: max_jobs=30 is below the 40 jobs that it holds already" in shop.said())

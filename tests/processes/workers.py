@@ -47,6 +47,12 @@ class Workshop:
     def write(self, source: str) -> None:
         (self.path / "shop.py").write_text(HEAD.format(path=str(self.path)) + source)
 
+    def rewrite(self, old: str, new: str) -> None:
+        """Puts something else in the place of some text of the application."""
+        text = (self.path / "shop.py").read_text()
+        assert old in text
+        (self.path / "shop.py").write_text(text.replace(old, new))
+
     def worker(self, *options: str, program: tuple[str, ...] = ("oakum", "worker")) -> subprocess.Popen[bytes]:
         """Starts a worker; `program` is a module that makes one, with words of its own."""
         command = [sys.executable, "-m", *program, "shop:app", "--memory", "512MiB", "--slots", "2", *options]

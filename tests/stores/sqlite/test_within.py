@@ -8,7 +8,8 @@ import apsw
 import pytest
 
 from oakum import Oakum
-from oakum.errors import UsageError
+from oakum.errors import QueueFull, UsageError
+from oakum.model.bounds import Rules
 from oakum.model.job import State
 
 
@@ -48,6 +49,16 @@ def test_a_job_is_not_there_when_the_caller_rolls_back(bench, send, mine):
     assert bench.counts() == {}
     job = send.enqueue("a@b")  # a name that was undone is made anew
     assert job.state == "available"
+
+
+def test_a_full_queue_refuses_at_once_and_the_transaction_goes_on(bench, send, mine):
+    bench.store.declare("queue", {"default": Rules(max_jobs=1, on_full="block")})
+    mine.execute("BEGIN IMMEDIATE")
+    send.using(connection=mine).enqueue("a@b")
+    with pytest.raises(QueueFull):
+        send.using(connection=mine, block_for="1h").enqueue("a@b")
+    mine.execute("COMMIT")
+    assert bench.counts() == {State.AVAILABLE: 1}
 
 
 def test_a_connection_needs_a_transaction(send, mine):

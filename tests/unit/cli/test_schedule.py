@@ -40,7 +40,8 @@ def test_a_line_for_each_and_what_is_wrong(schedules, oakum):
     said = oakum("schedule")
     lines = said.out.splitlines()
     assert lines[0].split() == ["SCHEDULE", "TICKS", "NEXT", "LAST", "FIRED", "SKIPPED"]
-    assert lines[1].startswith("nightly   30 2 * * * (Asia/Kolkata)  in ")
+    assert lines[1].startswith("nightly   30 2 * * * (Asia/Kolkata)  ")
+    assert lines[1].split()[7] == "in"
     assert lines[1].split()[-3:] == ["4m10s", "1,200", "9"]
     assert lines[2].split()[0] == "rare"
     assert lines[2].split()[-3:] == ["-", "-", "-"]
