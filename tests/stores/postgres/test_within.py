@@ -38,6 +38,12 @@ def mine(postgres_store_url):
         yield connection
 
 
+@pytest.fixture
+def yours(postgres_store_url):
+    with psycopg.connect(postgres_store_url.partition("?")[0]) as connection:
+        yield connection
+
+
 def test_a_job_is_there_once_the_caller_commits(bench, send, mine):
     mine.execute("SELECT 1")
     job = send.using(connection=mine).enqueue("a@b")
@@ -147,6 +153,33 @@ def test_an_open_transaction_keeps_nobody_out_of_a_bounded_queue(bench, send, mi
     send.using(connection=mine).enqueue("a@b")
     bench.plain(1)
     assert bench.counts() == {State.AVAILABLE: 1}
+
+
+def test_open_transactions_do_not_pass_a_bound_together(bench, send, mine, yours):
+    bench.store.declare("queue", {"default": Rules(max_jobs=5)})
+    for connection in (mine, yours, mine, yours):
+        send.using(connection=connection).enqueue("a@b")
+    bench.plain(1)
+    for connection in (mine, yours):
+        with pytest.raises(QueueFull) as full:
+            send.using(connection=connection).enqueue("a@b")
+        assert (full.value.jobs, full.value.max_jobs) == (5, 5)
+    bench.refused(QueueFull, *bench.jobs(1))
+    mine.commit()
+    yours.rollback()
+    assert bench.counts() == {State.AVAILABLE: 3}
+    bench.plain(2)
+    bench.refused(QueueFull, *bench.jobs(1))
+
+
+def test_an_open_transaction_drops_what_is_too_much(bench, send, mine, yours):
+    bench.store.declare("queue", {"default": Rules(max_jobs=3, on_full="drop_oldest")})
+    bench.plain(2)
+    for connection in (mine, yours, mine):
+        send.using(connection=connection).enqueue("a@b")
+    mine.commit()
+    yours.commit()
+    assert bench.counts()[State.AVAILABLE] <= 3
 
 
 def test_keys_count(bench, mine):

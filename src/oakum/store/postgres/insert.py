@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
 from msgspec.structs import replace
 
-from oakum.model.bounds import Ruled
-from oakum.model.intake import check_room, dropped, make_room, sort_out
+from oakum.model.bounds import Ruled, Rules
+from oakum.model.intake import Load, check_room, dropped, make_room, sort_out
 from oakum.model.job import NewJob, State
 from oakum.model.lifecycle import Ending
 from oakum.store.base import Mark
-from oakum.store.postgres import keys, notice, rules, tally
+from oakum.store.postgres import credit, keys, notice, rules
 from oakum.store.postgres.db import Db
 from oakum.store.postgres.marks import Marks, keys_of
 from oakum.store.postgres.settle import end_waiting
@@ -61,6 +61,10 @@ SELECT key FROM new
 """
 
 
+Promise = Callable[[int, str, Rules, Sequence[NewJob]], Load]
+"""Keeps the room for jobs in a queue, given by number, name and rules, free for a transaction; what the queue holds."""
+
+
 def names_of(jobs: Iterable[NewJob]) -> Iterable[str]:
     """The names that `write_jobs` needs the numbers of."""
     return chain.from_iterable((job.task, job.queue) for job in jobs)
@@ -75,18 +79,17 @@ def write_plain(db: Db, numbers: Mapping[str, int], jobs: Sequence[NewJob], now_
 
 
 def write_jobs(
-    db: Db, numbers: Mapping[str, int], jobs: Sequence[NewJob], now_ms: int, *, patient: bool = True
+    db: Db, numbers: Mapping[str, int], jobs: Sequence[NewJob], now_ms: int, promise: Promise | None = None
 ) -> list[Mark]:
     """Writes any jobs; answers who holds the keys of those that stay out. In a transaction.
 
-    A bound is exact because all who insert there wait for each other. Not `patient`, in a transaction of the caller's
-    that may last, nobody is made to wait: then a bound counts what is committed. Raises QueueFull and DuplicateJob.
+    A bound is exact because all who insert there wait for each other. In a transaction of the caller's, which may last,
+    nobody is made to wait: `promise` sees to the room there. Raises QueueFull and DuplicateJob.
     """
-    lock = "FOR NO KEY UPDATE" if patient else ""
     bounds = {name: each.rules for name, each in rules.read(db, "queue", {job.queue for job in jobs}).items()}
     bounded = {name: each for name, each in bounds.items() if each.max_jobs is not None or each.max_bytes is not None}
-    if bounded:
-        rules.read(db, "queue", bounded, lock=lock)
+    if bounded and promise is None:
+        rules.read(db, "queue", bounded, lock="FOR NO KEY UPDATE")
     marks = Marks(db, jobs, now_ms)
     there = {row[0] for row in db.all(_THERE, ([job.id.hex() for job in jobs],))}
     intake = sort_out(jobs, now_ms, there.__contains__, marks.unique_owner, marks.idempotency_owner)
@@ -95,7 +98,8 @@ def write_jobs(
         fresh = [job for job in intake.fresh if job.queue == queue]
         if fresh:
             number, ending = numbers[queue], dropped(queue, rule)
-            room = make_room(queue, rule, tally.load(db, number), fresh, _oldest(db, number))
+            load = credit.load(db, number) if promise is None else promise(number, queue, rule, fresh)
+            room = make_room(queue, rule, load, fresh, _oldest(db, number))
             end_waiting(db, room.waiting, ending, now_ms)
             late.append((room.new, ending))
     if intake.fresh:
@@ -120,7 +124,7 @@ def _replace(db: Db, job: NewJob, now_ms: int) -> None:
         return
     rule = rules.read(db, "queue", [queue]).get(queue, Ruled()).rules
     if rule.max_jobs is not None or rule.max_bytes is not None:
-        check_room(queue, rule, tally.load(db, number), 0, max(0, len(job.payload) - size))
+        check_room(queue, rule, credit.load(db, number), 0, max(0, len(job.payload) - size))
     run_at_ms = job.run_at_ms
     kept = meta.unpack(column)
     extra = meta.pack(replace(job, parent=kept.parent, unique=kept.unique))

@@ -56,6 +56,7 @@ CREATE TABLE oakum.line(queue integer, key text COLLATE "C", arrival double prec
 CREATE TABLE oakum.rule(kind text COLLATE "C", name text COLLATE "C", declared bytea, override bytea,
     bounded boolean NOT NULL, limited boolean NOT NULL,     -- what the rules in force have
     arrival double precision NOT NULL DEFAULT 0, PRIMARY KEY(kind, name));
+CREATE TABLE oakum.credit(queue integer NOT NULL, transaction bigint NOT NULL, jobs bigint NOT NULL, bytes bigint NOT NULL);
 CREATE TABLE oakum.schedule(name text COLLATE "C" PRIMARY KEY, version bigint NOT NULL, next bigint, spec bytea NOT NULL,
     state bytea NOT NULL);
 CREATE INDEX schedule_next ON oakum.schedule(next) WHERE next IS NOT NULL;

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from oakum.model.bounds import Ruled, RuleKind, Rules
+from oakum.model.intake import Load
 from oakum.model.job import Claimed, JobQuery, NewJob, State
 from oakum.model.lifecycle import Settlement
 from oakum.model.stats import TaskStats
@@ -28,13 +29,26 @@ from oakum.store.base import (
 )
 from oakum.store.group import GroupCommit, Ticket, Undecided
 from oakum.store.moving import Notice
-from oakum.store.postgres import claim, holders, keys, known, limits, notice, prune, read, schedules, settle, tally
+from oakum.store.postgres import (
+    claim,
+    credit,
+    holders,
+    keys,
+    known,
+    limits,
+    notice,
+    prune,
+    read,
+    schedules,
+    settle,
+    tally,
+)
 from oakum.store.postgres import rules as bounds
 from oakum.store.postgres.address import read_address
 from oakum.store.postgres.bell import BellTower, channel
 from oakum.store.postgres.connection import Connection
 from oakum.store.postgres.db import Db
-from oakum.store.postgres.insert import names_of, write_jobs, write_plain
+from oakum.store.postgres.insert import Promise, names_of, write_jobs, write_plain
 from oakum.store.postgres.moving import PostgresMoving
 from oakum.store.postgres.names import Names
 from oakum.store.postgres.ring import NOTIFY, Ringer
@@ -98,11 +112,19 @@ class PostgresStore:
 
         def work(db: Db) -> Sequence[Mark]:
             notice.refuse(db, self._connection.address.shown)
-            marks = write_jobs(db, numbers, jobs, now.wall_ms, patient=False)
+            marks = write_jobs(db, numbers, jobs, now.wall_ms, self._promise_to(credit.transaction(db)))
             db.run(NOTIFY, (channel(self._connection.address.schema, "work"),))  # heard once the caller commits
             return marks
 
         return within(connection, self._connection.address.schema, numbers, work)
+
+    def _promise_to(self, transaction: int) -> Promise:
+        """Promises room to a transaction of a caller's, and commits that at once."""
+
+        def promise(number: int, queue: str, rule: Rules, jobs: Sequence[NewJob]) -> Load:
+            return self._connection.write(lambda db: credit.promise(db, number, queue, rule, jobs, transaction))
+
+        return promise
 
     def claim(self, want: Want, now: Instant) -> Sequence[Claimed]:
         hand = self._in_hand.setdefault(want.holder, set())
