@@ -26,6 +26,7 @@ def run(args: argparse.Namespace) -> int:
     from oakum.clock import SystemClock
     from oakum.errors import CannotRun, UsageError
     from oakum.units import parse_duration
+    from oakum.watch.guard.runlog import RunLog
     from oakum.watch.load import load, newest_s
     from oakum.watch.notify import after, held_back, news, parse_quiet
     from oakum.watch.notify_send import check_target, read_told, send, write_told
@@ -46,7 +47,8 @@ def run(args: argparse.Namespace) -> int:
         write_told(path, told)
     if not targets or held_back(told, quiet, now):
         return 0
-    findings = diagnose(Case(load(directory, parse_when(args.since, newest_s(directory), name="--since"))))
+    history = load(directory, parse_when(args.since, newest_s(directory), name="--since"))
+    findings = diagnose(Case(history, RunLog(directory).read()))
     failed = []
     for target in targets:
         fresh = news(findings, told, target)

@@ -65,7 +65,8 @@ def _report(args: argparse.Namespace) -> Report:
         raise CannotRun(
             f"{directory}: nothing was recorded between --since {args.since} and --until {args.until or 'now'}"
         )
-    return summarise(history, diagnose(Case(history)), RunLog(directory).read())
+    runs = RunLog(directory).read()
+    return summarise(history, diagnose(Case(history, runs)), runs)
 
 
 def _render(report: Report, form: str, top: int, *, to_file: bool) -> str:

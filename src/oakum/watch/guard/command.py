@@ -120,7 +120,7 @@ class _Run:
             kill_descendants()
 
     def _why_end(self, now: float, broken: Reason | None) -> Reason | None:
-        if self._rings.kernel_killed():
+        if self._rings.kernel_kills():
             return Reason.OVER_MEMORY
         if self._status is not None:
             return Reason.FINISHED if now >= self._linger_until else None
@@ -173,5 +173,6 @@ class _Run:
             self._rings.peak,
             self._rings.names,
             self._left_behind,
+            self._rings.kernel_kills(),
             len(remaining),
         )

@@ -61,6 +61,7 @@ class Outcome:
     peak_bytes: int = 0  # the largest sum over the tree that was seen
     rings: tuple[str, ...] = ()  # what watched the memory: "rlimit", "meter", "cgroup"
     left_behind: int = 0  # processes that the command started and did not wait for; they were ended
+    kernel_kills: int = 0  # processes that the kernel killed at the limit of their control group
     unkillable: int = 0  # processes that did not end on SIGKILL within the patience that there is
 
     @property

@@ -76,9 +76,9 @@ class Rings:
         self.peak = max(self.peak, self.used)
         return self.used
 
-    def kernel_killed(self) -> bool:
-        """Whether the kernel killed something of the tree at the limit of its group."""
-        return self._group is not None and self._group.kills() > 0
+    def kernel_kills(self) -> int:
+        """How many processes of the tree the kernel killed at the limit of their group."""
+        return 0 if self._group is None else self._group.kills()
 
 
 def _may_divide(hierarchy: cgroup.Hierarchy) -> bool:

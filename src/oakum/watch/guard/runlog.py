@@ -32,6 +32,7 @@ class Run:
     cpu_seconds: float = 0.0
     peak_bytes: int = 0
     left_behind: int = 0
+    kernel_kills: int = 0
 
     def ended(self, outcome: Outcome) -> Run:
         """The same run with its end."""
@@ -43,6 +44,7 @@ class Run:
             cpu_seconds=round(outcome.cpu_seconds, 3),
             peak_bytes=outcome.peak_bytes,
             left_behind=outcome.left_behind,
+            kernel_kills=outcome.kernel_kills,
         )
 
 

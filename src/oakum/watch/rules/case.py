@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, NamedTuple
 
+from oakum.watch.guard.runlog import Run
 from oakum.watch.history import Boot, History, ProcessSeries
 
 _CRON: Final = frozenset(("cron", "crond", "CRON", "anacron", "fcron", "dcron", "busybox crond"))
@@ -28,9 +29,10 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True)
 class Case:
-    """A history, and what several rules want to know of it."""
+    """A history with the runs of `oakum run` beside it, and what several rules want to know of them."""
 
     history: History
+    runs: Sequence[Run] = ()
 
     @cached_property
     def groups(self) -> list[Group]:

@@ -6,7 +6,8 @@ What it says
 
 How it judges
     By the kernel's own counters: `memory.events` of a control group, `oom_kill` of /proc/vmstat for the host. There is
-    nothing to guess but the victim, and that is said as a guess.
+    nothing to guess but the victim, and that is said as a guess. Kills at limits that Oakum set are left out: the report
+    lists the runs of `oakum run`, and a worker knows its jobs.
 
 What to do
     Read what else is said about the victim's family. Then give it what it needs, or a limit of its own, so that it
@@ -21,6 +22,9 @@ Good
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -34,22 +38,25 @@ from oakum.watch.rules.case import Case
 CODE: Final = "OAK108"
 NAME: Final = "out-of-memory-kill"
 
+_OF_WORKERS: Final = re.compile(r"/oakum-\d+/")
+_OF_RUNS: Final = re.compile(r"/oakum-run-\d+/")
+
 
 def find(case: Case) -> Iterator[Finding]:
     """One finding for each control group in which the kernel killed, and one for the host if no group explains it."""
     explained = False
     for path, series in case.history.cgroups.items():
-        for finding in _kills(case, series, f"cgroup {path}", path):
+        moments = _risen(case, series)
+        if moments and not _OF_WORKERS.search(path) and not _OF_RUNS.search(path):
             explained = True
-            yield finding
-    if not explained:
-        yield from _kills(case, case.history.host, "the host", None)
+            yield _finding(case, series, moments, path)
+    moments = [] if explained else _without(_risen(case, case.history.host), _at_own_limits(case))
+    if moments:
+        yield _finding(case, case.history.host, moments, None)
 
 
-def _kills(case: Case, series: Series, place: str, path: str | None) -> Iterator[Finding]:
-    moments = _risen(case, series)
-    if not moments:
-        return
+def _finding(case: Case, series: Series, moments: list[tuple[int, int]], path: str | None) -> Finding:
+    place = "the host" if path is None else f"cgroup {path}"
     kills = sum(count for _, count in moments)
     tick = moments[-1][0]
     at = case.history.times[tick]
@@ -57,7 +64,7 @@ def _kills(case: Case, series: Series, place: str, path: str | None) -> Iterator
     victim = _victim(case, tick, path)
     bound = f" at its limit of {format_size(limit)}" if limit is not None else ""
     guess = f"; most likely `{victim.name}` (pid {victim.key.pid}, {format_size(max(victim.rss))})" if victim else ""
-    yield Finding(
+    return Finding(
         code=CODE,
         name=NAME,
         severity=Severity.ERROR,
@@ -90,6 +97,29 @@ def _risen(case: Case, series: Series) -> list[tuple[int, int]]:
         if count > before and tick not in starts:
             found.append((tick, count - before))
     return found
+
+
+def _at_own_limits(case: Case) -> Counter[int]:
+    """Kills at limits that `oakum run` and workers set, by the tick that shows them."""
+    kills: Counter[int] = Counter()
+    for run in case.runs:
+        if run.kernel_kills:
+            kills[bisect_left(case.history.times, run.at + run.seconds)] += run.kernel_kills
+    for path, series in case.history.cgroups.items():
+        if _OF_WORKERS.search(path):  # the groups of runs are mostly gone before the recorder looks
+            kills.update(dict(_risen(case, series)))
+    return kills
+
+
+def _without(moments: list[tuple[int, int]], own: Counter[int]) -> list[tuple[int, int]]:
+    """The host's kills less our own, of which a run may tell one tick later than the kernel."""
+    kills = dict(moments)
+    for late in (0, 1):
+        for tick, count in kills.items():
+            known = min(count, own[tick + late])
+            kills[tick] = count - known
+            own[tick + late] -= known
+    return [(tick, count) for tick, count in kills.items() if count]
 
 
 def _victim(case: Case, tick: int, path: str | None) -> ProcessSeries | None:

@@ -8,6 +8,7 @@ import pytest
 from tests.support.histories import CRON_PID, HOUR, MB, START_S, Days
 
 from oakum.model.finding import Severity
+from oakum.watch.guard.runlog import Run
 from oakum.watch.history import CronJob, Series
 from oakum.watch.rules import (
     RULES,
@@ -515,6 +516,39 @@ def test_the_hosts_own_kills_are_counted_within_a_boot_only():
     days.host(oom_kills=lambda hour: 5 if hour < 10.01 else 8 if hour < 24 else 2)
     [finding] = found(out_of_memory_kill, days)
     assert (finding.subject, finding.evidence["kills"], finding.evidence["victim"]) == ("the host", 3, "greedy")
+
+
+def limited(days, path, rises_at):
+    """A control group in which the kernel killed once at each of these ticks."""
+    group, ticks = Series(path), range(len(days.history.times))
+    group.extend(ticks, {"oom_kills": [sum(tick >= at for at in rises_at) for tick in ticks]})
+    days.history.cgroups[path] = group
+
+
+def guarded(hour, kernel_kills=1):
+    """A run of `oakum run` that the kernel ended at this hour of the record."""
+    return Run("1-2", START_S + hour * HOUR - 7, ["import"], kernel_kills=kernel_kills, seconds=7.0)
+
+
+def test_kills_at_limits_that_oakum_set_are_not_the_hosts():
+    days = Days()
+    every = days.every / HOUR
+    limited(days, "/system.slice/oakum-4711/child-3", [60])
+    limited(days, "/oakum-run-99/command", [120])
+    days.host(oom_kills=lambda hour: sum(hour >= at * every - 0.01 for at in (60, 119, 120)))
+    runs = [
+        guarded(119 * every + 0.001),
+        guarded(120 * every),
+    ]  # the kernel's counter rose a moment before the run ended
+    assert list(out_of_memory_kill.find(Case(days.history, runs))) == []
+
+
+def test_a_kill_of_the_host_beside_our_own_is_told():
+    days = Days()
+    days.process("greedy", 900 * MB, end=10)
+    days.host(oom_kills=lambda hour: 0 if hour < 10.01 else 3)
+    [finding] = out_of_memory_kill.find(Case(days.history, [guarded(10.05, kernel_kills=2), guarded(30)]))
+    assert (finding.subject, finding.evidence["kills"]) == ("the host", 1)
 
 
 def test_counters_that_stand_still_are_left_alone():
