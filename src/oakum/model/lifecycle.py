@@ -37,7 +37,7 @@ KEYS_KEPT_MS: Final = 86_400_000  # an idempotency key outlives its job by a day
 class Settlement(Struct, frozen=True, gc=False):
     """One job's next state, for the store to write: the only way in which a started job changes.
 
-    `ref` and `token` are the fence. Times are wall milliseconds; `run_at_ms` 0 keeps the job's place in its queue.
+    `ref` and `token` are the fence, `id` is the job's. Times are wall milliseconds; `run_at_ms` 0 keeps the job's place in its queue.
     `size` is that of the payload, `key` the job's, if it has one. `record` is what is known of this start; `story` says to keep it among the job's earlier starts too. `log` is what
     the job printed; `follow` are jobs to be inserted in the same commit.
     """
@@ -60,6 +60,7 @@ class Settlement(Struct, frozen=True, gc=False):
     follow: tuple[NewJob, ...] = ()
     size: int = 0
     key: str | None = None
+    id: bytes = b""
 
 
 class Ending(Struct, frozen=True):
@@ -100,7 +101,7 @@ def settle(
         keep = now_ms + int(ttl_s * 1000)
         return Settlement(
             job.ref, job.token, job.queue, job.task, State.COMPLETED, 0, now_ms, keep,
-            job.tries, job.crashes, job.over, False, record, False, log, follow, len(job.payload), job.key,
+            job.tries, job.crashes, job.over, False, record, False, log, follow, len(job.payload), job.key, job.id,
         )  # fmt: skip
     verdict = _judge(job, outcome, spec, luck, may_grow)
     ended = verdict.state.terminal
@@ -122,6 +123,7 @@ def settle(
         log=log,
         size=len(job.payload),
         key=job.key,
+        id=job.id,
     )
 
 

@@ -1,4 +1,4 @@
-"""When the line or the server fails: a clean error, nothing lost, nothing doubled, and the next call goes on."""
+"""When the server fails: a clean error, nothing lost, nothing doubled, and the next call goes on. Lines: ../test_lines.py."""
 
 from __future__ import annotations
 
@@ -9,15 +9,11 @@ import pytest
 from redis.exceptions import RedisError
 from tests.support.proxy import Fault, Proxy
 
-from oakum.errors import EnqueueUnknown, NotEnqueued, StoreError, StoreFull
+from oakum.errors import NotEnqueued, StoreError, StoreFull
 from oakum.model.job import JobQuery, State
 from oakum.model.lifecycle import settle
 from oakum.model.outcome import Completed
 from oakum.model.task import TaskSpec
-
-
-def is_insert(request: bytes) -> bool:
-    return b"EVAL" in request and b"payload" in request
 
 
 def is_script(request: bytes) -> bool:
@@ -50,41 +46,6 @@ def end(user, job):
     return settle(job, Completed(), None, TaskSpec("t"), user.now.wall_ms, 0.5)
 
 
-def test_an_answer_that_was_lost_is_asked_for_again(proxy, through):
-    with proxy.doing(Fault.CUT_REPLY, times=1, when=is_insert):
-        through.insert(3, b"payload")
-    assert jobs_in(through) == 3
-
-
-def test_an_answer_that_is_lost_twice_leaves_it_unknown_and_a_repetition_is_one_job(proxy, through):
-    job = through.job(b"payload")
-    with proxy.doing(Fault.CUT_REPLY, when=is_insert), pytest.raises(EnqueueUnknown, match="the same id") as unknown:
-        through.store.insert([job], through.now)
-    assert unknown.value.job_id
-    assert through.store.insert([job], through.now) == []
-    assert jobs_in(through) == 1
-
-
-def test_a_request_that_was_lost_is_sent_again(proxy, through):
-    with proxy.doing(Fault.CUT_REQUEST, times=1, when=is_insert):
-        through.insert(1, b"payload")
-    assert jobs_in(through) == 1
-
-
-def test_a_server_that_is_not_there_has_not_enqueued(proxy, through):
-    proxy.cut_all()
-    with proxy.doing(Fault.REFUSE), pytest.raises(NotEnqueued, match="cannot reach the server"):
-        through.insert(1, b"payload")
-    through.insert(1, b"payload")
-    assert jobs_in(through) == 1
-
-
-def test_a_line_that_is_half_open_ends_in_time(proxy, through):
-    with proxy.doing(Fault.SWALLOW, times=1, when=is_script), pytest.raises(StoreError, match="broke before"):
-        through.store.counts()
-    assert through.store.counts() == []
-
-
 def test_a_claim_whose_answer_was_lost_is_answered_again(proxy, through):
     jobs = through.insert(5)
     worker = through.worker()
@@ -104,16 +65,6 @@ def test_a_claim_that_never_arrived_is_made(proxy, through):
     with proxy.doing(Fault.CUT_REQUEST, times=1, when=is_script), pytest.raises(StoreError):
         through.claim(worker)
     assert [each.id for each in through.claim(worker)] == [job.id]
-
-
-def test_a_settle_whose_answer_was_lost_has_happened_once(proxy, through):
-    (job,) = through.insert()
-    worker = through.worker()
-    ending = end(through, through.claim(worker)[0])
-    with proxy.doing(Fault.CUT_REPLY, times=1, when=is_script), pytest.raises(StoreError):
-        through.store.settle([ending], worker, through.now)
-    assert through.store.settle([ending], worker, through.now) == [0]
-    assert through.store.outcome(job.id)[0] is State.COMPLETED
 
 
 def test_a_killed_server_comes_back_with_what_it_acknowledged(server, user):

@@ -19,6 +19,7 @@ from oakum.store.postgres.db import Db
 
 T = TypeVar("T")
 
+ANSWER_S = 75.0  # more than the server gives a statement: after this the line is half open, and nobody will answer
 TRIES: Final = 10  # of a transaction that PostgreSQL broke off for the sake of another
 _SESSION: Final = """
 SELECT set_config('lock_timeout', '10s', false), set_config('statement_timeout', '60s', false),
@@ -166,7 +167,19 @@ class Connection:
 
 
 class Line(psycopg.Connection[Any]):
-    """A connection that may be let go of without being closed: whoever has an application does not close it."""
+    """A connection that waits for no answer for ever, and may be let go of without being closed: whoever has an application
+    does not close it.
+    """
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        """As psycopg's. Without a `timeout` of the caller's, a line that says nothing for ANSWER_S is taken for broken."""
+        if timeout is not None:
+            return super().wait(gen, interval, timeout)
+        try:
+            return super().wait(gen, interval, ANSWER_S)
+        except errors._WaitTimeout as error:  # noqa: SLF001  # psycopg has no other name for it
+            self.pgconn.finish()
+            raise psycopg.OperationalError(f"no answer within {ANSWER_S:g} s") from error
 
     def __del__(self, *_: Any) -> None:
         """Says nothing of it."""

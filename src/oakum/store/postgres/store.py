@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
+from oakum.errors import StoreError
 from oakum.model.bounds import Ruled, RuleKind, Rules
 from oakum.model.intake import Load
 from oakum.model.job import Claimed, JobQuery, NewJob, State
@@ -27,6 +29,7 @@ from oakum.store.base import (
     Topic,
     Want,
 )
+from oakum.store.doubt import Doubt
 from oakum.store.group import GroupCommit, Ticket, Undecided
 from oakum.store.moving import Notice
 from oakum.store.postgres import (
@@ -76,6 +79,7 @@ class PostgresStore:
         self._told = 0
         self._in_hand: dict[int, set[int]] = {}  # refs that were handed out here and not settled yet, by holder
         self._doubtful: set[int] = set()  # holders whose last claim got no answer
+        self._doubt = Doubt(self.story)
         fork.register(self)
 
     @property
@@ -180,13 +184,17 @@ class PostgresStore:
                 write_jobs(db, numbers, following, now.wall_ms)
             return late, queues
 
-        late, queues = self._write(work)
+        try:
+            late, queues = self._write(work)
+        except Undecided:
+            self._doubt.note(settlements, holder)
+            raise
         self._in_hand.get(holder, set()).difference_update(each.ref for each in settlements)
         self._ringer.ring("results")
         self._ringer.ring("room")
         if follow or any(each.ended_ms is None for each in settlements):
             self._ringer.wake((*queues, *numbers.values()))
-        return late
+        return self._doubt.really_late(settlements, late, holder)
 
     def cancel(self, ids: Sequence[bytes], now: Instant) -> Mapping[bytes, State]:
         states: dict[bytes, State] = {}
@@ -242,6 +250,7 @@ class PostgresStore:
 
     def discharge(self, holder: int) -> bool:
         self._in_hand.pop(holder, None)
+        self._doubt.forget(holder)
         return self._connection.write(lambda db: holders.discharge(db, holder))
 
     def held(self, holder: int, limit: int) -> Sequence[Claimed]:
@@ -408,7 +417,8 @@ class PostgresStore:
         self._told += 1
         if self._told >= tally.FOLD_AFTER:
             self._told = 0
-            self._connection.once(tally.fold)
+            with contextlib.suppress(StoreError):  # the change is made, and what is not added up now is so next time
+                self._connection.once(tally.fold)
         return done
 
     def _wake(self, queues: set[str]) -> None:

@@ -30,6 +30,7 @@ from oakum.store.base import (
     Topic,
     Want,
 )
+from oakum.store.doubt import Doubt
 from oakum.store.group import Undecided
 from oakum.store.redis import read, schedules, server
 from oakum.store.redis.address import parse
@@ -54,6 +55,7 @@ class RedisStore:
         self._connection = Connection(parse(url))
         self._tower = BellTower(self._connection)
         self._intake = Intake(self._call)
+        self._doubt = Doubt(self.story)
         self._unanswered: dict[int, bytes] = {}  # by holder, the stamp of a claim whose answer was lost
 
     @property
@@ -114,9 +116,13 @@ class RedisStore:
             batch = Batch()
             rows = [_settlement(each, batch) for each in settlements[first : first + AT_ONCE]]
             args = rows, holder, now.wall_ms, packed_ending(NOT_AGAIN), batch.names
-            answer = self._intake.call("settle", *args, after=(STARTS_KEPT, LOGS_KEPT_BYTES))
+            try:
+                answer = self._intake.call("settle", *args, after=(STARTS_KEPT, LOGS_KEPT_BYTES))
+            except Undecided:
+                self._doubt.note(settlements, holder)
+                raise
             late += [first + place for place in answer]
-        return late
+        return self._doubt.really_late(settlements, late, holder)
 
     def cancel(self, ids: Sequence[bytes], now: Instant) -> Mapping[bytes, State]:
         states: dict[bytes, State] = {}
@@ -169,6 +175,8 @@ class RedisStore:
         return bool(self._call("fence", holder, seen_lease_ms))
 
     def discharge(self, holder: int) -> bool:
+        self._doubt.forget(holder)
+        self._unanswered.pop(holder, None)
         return bool(self._call("discharge", holder))
 
     def held(self, holder: int, limit: int) -> Sequence[Claimed]:
