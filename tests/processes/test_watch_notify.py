@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 import pytest
 from bench.watch_hosts import Host, Trouble, ps_block
 from tests.support.fake_proc import FakeProc
-from tests.support.smtp import mailbox
+from tests.support.smtp import certificate, context, mailbox
 
 OAKUM = [sys.executable, "-m", "oakum", "watch"]
 SECONDS = 60.0
@@ -96,14 +96,15 @@ def hook():
 def test_a_mail_arrives_once(notify, mails):
     first = notify(mails.target)
     assert (first.returncode, first.stderr) == (0, f"oakum watch: told {mails.target} of 1 finding\n")
-    [(recipients, mail)] = mails.mails
+    [(recipients, mail, encrypted)] = mails.deliveries
+    assert not encrypted
     assert (recipients, mail["To"]) == (["ops@example.org"], "ops@example.org")
     assert mail["Subject"].endswith(": processes-accumulate")
     assert mail["Auto-Submitted"] == "auto-generated"
     assert "processes of `python manage.py crontab run *` were started in" in mail.get_content()
     assert "Mend: end the ones that hang" in mail.get_content()
     again = notify(mails.target)
-    assert (again.returncode, again.stderr, len(mails.mails)) == (0, "", 1)
+    assert (again.returncode, again.stderr, len(mails.deliveries)) == (0, "", 1)
 
 
 def test_a_mail_that_is_refused_is_sent_again(notify, mails):
@@ -114,7 +115,36 @@ def test_a_mail_that_is_refused_is_sent_again(notify, mails):
     assert "550" in refused.stderr
     mails.refuse = False
     assert notify(mails.target).returncode == 0
-    assert len(mails.mails) == 1
+    assert len(mails.deliveries) == 1
+
+
+def test_over_tls_the_servers_certificate_must_be_good(notify, tmp_path):
+    pem = certificate(tmp_path)
+    with mailbox(tls=context(pem)) as server:
+        refused = notify(server.target)
+        assert refused.returncode == 3
+        assert "--notify smtps://127.0.0.1: " in refused.stderr
+        assert "certificate verify failed" in refused.stderr
+        assert server.deliveries == []
+        trusting = notify(server.target, env={**os.environ, "SSL_CERT_FILE": str(pem)})
+        assert (trusting.returncode, trusting.stderr) == (0, f"oakum watch: told {server.target} of 1 finding\n")
+    [(recipients, _, encrypted)] = server.deliveries
+    assert (recipients, encrypted) == (["ops@example.org"], True)
+
+
+def test_tls_that_a_server_offers_is_used_whoever_signed_it(notify, tmp_path):
+    with mailbox(starttls=context(certificate(tmp_path))) as server:
+        assert notify(server.target).returncode == 0
+    [(_, mail, encrypted)] = server.deliveries
+    assert encrypted
+    assert mail["Subject"].endswith(": processes-accumulate")
+
+
+def test_a_server_that_speaks_another_protocol_is_told_in_one_line(notify, mails, tmp_path):
+    plain_to_tls = notify(mails.target.replace("smtp:", "smtps:"))
+    assert plain_to_tls.returncode == 3
+    assert "--notify smtps://127.0.0.1: " in plain_to_tls.stderr
+    assert plain_to_tls.stderr.count("\n") == 1
 
 
 def test_sendmail_gets_the_message(notify, tmp_path):
@@ -131,10 +161,10 @@ def test_sendmail_gets_the_message(notify, tmp_path):
 def test_a_webhook_that_fails_does_not_keep_the_mail_back_and_is_told_later(notify, mails, hook):
     hook.status = 500
     assert notify(hook.target, mails.target).returncode == 3
-    assert (len(hook.got), len(mails.mails)) == (1, 1)
+    assert (len(hook.got), len(mails.deliveries)) == (1, 1)
     hook.status = 204
     assert notify(hook.target, mails.target).returncode == 0
-    assert (len(hook.got), len(mails.mails)) == (2, 1)
+    assert (len(hook.got), len(mails.deliveries)) == (2, 1)
     assert [finding["code"] for finding in hook.got[1]["findings"]] == ["OAK102"]
 
 
@@ -161,7 +191,7 @@ def test_after_a_crash_what_grew_before_it_is_told(tmp_path, mails):
     archive = str(tmp_path / "archive")
     subprocess.run([*OAKUM, "import", log, "--archive", archive], check=True, capture_output=True, timeout=SECONDS)
     subprocess.run([*OAKUM, "notify", "--archive", archive, mails.target], check=True, timeout=SECONDS)
-    [(_, mail)] = mails.mails
+    [(_, mail, _)] = mails.deliveries
     assert "`/srv/billing/bin/consumer-a --queue invoices`" in mail.get_content()
     assert "; the host went down at 2025-12-22 17:10 UTC" in mail.get_content()
 
