@@ -94,11 +94,14 @@ class DuplicateJob(NotEnqueued):
 
 
 class StoreMoved(NotEnqueued):
-    """The store was moved, or is being moved, and nothing was done. Attributes: `where`, the other store, without a password."""
+    """The store was moved, or is being moved, and nothing was done.
 
-    def __init__(self, message: str, where: str) -> None:
+    Attributes: `where`, the other store, without a password; `for_good`, whether this one will not open again.
+    """
+
+    def __init__(self, message: str, where: str, *, for_good: bool) -> None:
         super().__init__(message)
-        self.where = where
+        self.where, self.for_good = where, for_good
 
 
 class LeaseLost(OakumError):

@@ -52,6 +52,7 @@ COMMANDS: Final = (
     Entry("schedule", "oakum.cli.schedule", "schedules: next and last ticks, pause, trigger, change"),
     Entry("pause", "oakum.cli.pause", "stop handing out a queue's jobs"),
     Entry("resume", "oakum.cli.resume", "hand out a paused queue's jobs again"),
+    Entry("store", "oakum.cli.store", "check, back up, compact or move the store"),
     Entry("purge", "oakum.cli.purge", "delete millions of rows or files in a few megabytes"),
     Entry("watch", "oakum.cli.watch", "record every process of this host in a few hundred kilobytes"),
     Entry("run", "oakum.cli.run", "run a cron line with a time limit, a memory limit and no overlap"),

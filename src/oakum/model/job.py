@@ -39,6 +39,7 @@ class State(IntEnum):
 
 WAITING: Final = (State.AVAILABLE, State.SCHEDULED, State.HELD)
 UNFINISHED: Final = (*WAITING, State.RUNNING)
+ENDED: Final = tuple(state for state in State if state.terminal)
 
 Conflict = Literal["keep", "replace", "reject", "debounce"]
 

@@ -39,7 +39,8 @@ class Notice(Struct, frozen=True):
 
     def refusal(self, here: str) -> StoreMoved:
         """What a store at `here` says to whoever wants something of it."""
-        return StoreMoved(f"{here}: this store {_SAYS[self.role].format(self.other)}", self.other)
+        message = f"{here}: this store {_SAYS[self.role].format(self.other)}"
+        return StoreMoved(message, self.other, for_good=self.role == "left")
 
     def encode(self) -> bytes:
         """As a line of text, which is how stores keep it."""

@@ -16,9 +16,9 @@ def open_store(url: str, *, must_exist: bool = False) -> Store:
     Nothing is opened yet. `must_exist` is for those who only want to look: they make no store by looking. Raises
     UsageError for a URL that names none, and for a store that must exist and does not.
     """
-    scheme, separator, rest = url.partition("://")
+    scheme, separator, _ = url.partition("://")
     if scheme == "sqlite" and separator:
-        path = unquote(rest).removeprefix("/")
+        path = sqlite_path(url)
         if path:
             if must_exist and not os.path.exists(path):
                 raise UsageError(f"store: there is no file {os.path.abspath(path)}; a first job makes it")
@@ -37,6 +37,11 @@ def open_store(url: str, *, must_exist: bool = False) -> Store:
 
         return MemoryStore()
     raise UsageError(f"store: {url!r} is none that this Oakum knows; write it like 'sqlite:///work.db' or 'memory://'")
+
+
+def sqlite_path(url: str) -> str:
+    """The file that a `sqlite://` URL names, "" where it names none."""
+    return unquote(url.partition("://")[2]).removeprefix("/")
 
 
 def _open_postgres(url: str, must_exist: bool) -> Store:

@@ -92,7 +92,10 @@ class Worker:
         self._house: House
 
     def run(self) -> int:
-        """Works until it is told to stop; the exit status. Raises CannotRun when there is no room for one child."""
+        """Works until it is told to stop; the exit status.
+
+        Raises CannotRun when there is no room for one child, and when the store has moved elsewhere.
+        """
         set_name("oakum-worker", f"oakum worker {self._settings.target}")
         become_subreaper()
         wake = self._catch_signals()
@@ -103,7 +106,7 @@ class Worker:
             self._begin(ring3)
             self._poller.watch(wake.fileno(), lambda: _drain(wake))
             next_tick = 0.0
-            while not self._stopping:
+            while not self._stopping and not self._supervisor.left:
                 now = time.monotonic()
                 if now >= next_tick:
                     next_tick = now + TICK_S
@@ -112,7 +115,9 @@ class Worker:
                     self._supervisor.look_again()
                 self._supervisor.turn(max(0.0, min(next_tick - time.monotonic(), self._scheduler.patience())))
             self._stop()
-            return 0
+            if self._stopping:
+                return 0
+            raise CannotRun(self._supervisor.left)
         finally:
             self._templates.close()
             if self._groups is not None:

@@ -16,7 +16,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from oakum.clock import Clock
-from oakum.errors import DuplicateJob, NotEnqueued, QueueFull, StoreError
+from oakum.errors import DuplicateJob, NotEnqueued, QueueFull, StoreError, StoreMoved
 from oakum.events import JobEnded, LeaseWasLost, RoomShort
 from oakum.host.identity import myself
 from oakum.host.tree import resident
@@ -73,6 +73,7 @@ class Supervisor:
         self.claiming = True
         self.host_short = ""
         self.store_trouble = ""
+        self.left = ""  # where the store has moved to, for good
         self.ended_jobs = 0
         self.pool: deque[Claimed] = deque()
         self._clock, self._poller, self.queues, self._echo = clock, poller, queues, echo
@@ -261,6 +262,7 @@ class Supervisor:
             claimed = self.store.claim(self._want(), now) if self._has_room() else []
             due = None if claimed else self.store.next_due(now)
         except StoreError as error:
+            self.left = str(error) if isinstance(error, StoreMoved) and error.for_good else ""
             self._trouble(error)
             return
         if claimed:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from oakum.model.bounds import KINDS
-from oakum.model.job import NewJob, State
+from oakum.model.job import ENDED, WAITING, NewJob, State
 from oakum.model.lifecycle import KEYS_KEPT_MS
 from oakum.store.base import TOPICS, Scheduled, Start
 from oakum.store.moving import AT_ONCE, BYTES_AT_ONCE, NOTICE, Estate, Kept, Key, Notice, Spent
@@ -29,8 +29,7 @@ FROM (
     FROM (SELECT * FROM oakum.job WHERE id > $1::uuid AND state IN ({}) ORDER BY id LIMIT $2) AS part
 ) AS weighed WHERE before IS NULL OR before < $3 ORDER BY id
 """
-_ENDED: Final = ", ".join(str(int(state)) for state in State if state.terminal)
-_WAITING: Final = ", ".join(str(int(state)) for state in State if not state.terminal and state is not State.RUNNING)
+_STATES: Final = {True: ", ".join(map(str, map(int, ENDED))), False: ", ".join(map(str, map(int, WAITING)))}
 _RESTORE: Final = """
 WITH new AS (
     INSERT INTO oakum.job(seq, id, task, queue, state, rank, run_at, payload, expires_at, meta, key, token, tries, crashes,
@@ -97,7 +96,7 @@ class PostgresMoving:
         self._connection.write(work)
 
     def dump(self, *, ended: bool) -> Iterator[Sequence[Kept]]:
-        after, query = _FIRST_ID, _DUMP.format(_ENDED if ended else _WAITING)
+        after, query = _FIRST_ID, _DUMP.format(_STATES[ended])
         while batch := self._connection.once(lambda db: self._batch(db, query, after)):  # noqa: B023  # called at once
             yield batch
             after = batch[-1].new.id

@@ -96,6 +96,14 @@ class Connection:
             except (apsw.Error, OSError) as error:
                 raise Undecided(f"{self.path}: the disk failed after a commit ({error})") from error
 
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[apsw.Connection]:
+        """The connection, while nobody else writes: for what SQLite does outside of transactions."""
+        with self._lock, _translated(self.path):
+            db = self._ready()
+            with self._turnstile:
+                yield db
+
     def _commit(self, db: apsw.Connection) -> None:
         try:
             db.execute("COMMIT")

@@ -10,7 +10,7 @@ import apsw
 
 from oakum.errors import StoreError
 from oakum.model.bounds import KINDS
-from oakum.model.job import NewJob, State
+from oakum.model.job import ENDED, WAITING, NewJob, State
 from oakum.store.base import TOPICS, Scheduled, Start
 from oakum.store.moving import (
     AT_ONCE,
@@ -34,8 +34,7 @@ _COLUMNS: Final = (
     " token, tries, crashes, over, suspect, placed, ended, keep_until, record"
 )
 _DUMP: Final = f"SELECT {_COLUMNS} FROM job INDEXED BY job_id WHERE id > ? AND state IN ({{}}) ORDER BY id"
-_ENDED: Final = ", ".join(str(int(state)) for state in State if state.terminal)
-_WAITING: Final = ", ".join(str(int(state)) for state in State if not state.terminal and state is not State.RUNNING)
+_STATES: Final = {True: ", ".join(map(str, map(int, ENDED))), False: ", ".join(map(str, map(int, WAITING)))}
 _RESTORE: Final = f"INSERT INTO job({_COLUMNS}) VALUES({', '.join('?' * 20)}) ON CONFLICT(id) DO NOTHING"
 _STARTS: Final = "SELECT seq, token, ended, record FROM start WHERE seq IN ({}) ORDER BY seq, token"
 _LOGS: Final = "SELECT seq, token, text FROM log WHERE seq IN ({}) ORDER BY seq, token"
@@ -62,7 +61,7 @@ class SqliteMoving:
                 self._connection.tower.ring(topic)
 
     def dump(self, *, ended: bool) -> Iterator[Sequence[Kept]]:
-        after, query = b"", _DUMP.format(_ENDED if ended else _WAITING)
+        after, query = b"", _DUMP.format(_STATES[ended])
         while batch := self._batch(query, after):
             yield batch
             after = batch[-1].new.id

@@ -1,0 +1,115 @@
+"""The care of the store on its server: is it kept, are its counts right, and what gives memory back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any, Final
+
+from oakum.errors import StoreError, UsageError
+from oakum.model.job import State
+from oakum.store.care import Finding, Key, Look, Room, Step, Tell, compare, orphans, whether_open
+from oakum.store.redis import read, server
+from oakum.store.redis.address import parse
+from oakum.store.redis.connection import Connection
+from oakum.store.redis.moving import RedisMoving
+from oakum.store.redis.records import decode_names
+from oakum.store.redis.wire import blob
+
+_PAGES_AT_ONCE: Final = 32  # some 2,000 jobs: a few milliseconds of the server's time
+_TRIES: Final = 3
+_NEARLY_FULL: Final = 0.9
+
+
+class RedisCare:
+    """See `oakum.store.care.Care`."""
+
+    def __init__(self, url: str, tell: Tell) -> None:
+        self._address, self._tell = parse(url), tell
+        self._connection = Connection(self._address)
+
+    def looks(self) -> Iterator[Look]:
+        yield whether_open(RedisMoving(self._connection).notice())
+        yield Look("persistence", tuple(self._persistence()))
+        yield Look("memory", tuple(self._memory()))
+        for _ in range(_TRIES):
+            before = self._kept()
+            found, lost = self._census()
+            if before == self._kept():
+                break
+        else:
+            yield Look("counts and leases", note="not told: jobs came and went meanwhile; look again when it is quiet")
+            return
+        yield Look("counts", tuple(compare(before, found)))
+        yield Look("leases", (orphans(lost),) if lost else ())
+
+    def compact(self, *, block: bool = False) -> Room:
+        if block:
+            raise UsageError("--block: nobody has to wait where the store is on Redis; leave it away")
+        before = server.space(self._connection.ask).used
+        above, done = b"-", 0
+        total = int(self._connection.ask("ZCARD", self._connection.key + "pages"))
+        while True:
+            last = self._connection.call("pack_pages", blob(above), _PAGES_AT_ONCE)
+            done += _PAGES_AT_ONCE
+            self._tell(Step("pages are packed", min(done, total), total))
+            if last is None:
+                break
+            above = b"[" + last
+        self._connection.ask("MEMORY", "PURGE")
+        with suppress(StoreError):  # one is under way, or the server keeps no such file
+            self._connection.ask("BGREWRITEAOF")
+        return Room(before, server.space(self._connection.ask).used)
+
+    def backup(self, to: str) -> int:
+        raise UsageError(f"the server's own snapshot is the backup: redis-cli -u {self._address.shown} --rdb {to}")
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _persistence(self) -> Iterator[Finding]:
+        promised = self._connection.durability
+        if promised in ("none", "no"):
+            yield Finding(
+                server.promise(promised), "CONFIG SET appendonly yes, appendfsync everysec, and in redis.conf"
+            )
+        told = server.info(self._connection.ask, "persistence")
+        for name in ("aof_last_write_status", "aof_last_bgrewrite_status", "rdb_last_bgsave_status"):
+            if told.get(name, "ok") != "ok":
+                yield Finding(f"{name} is {told[name]}: the server can't write its files", "see its log and its disk")
+
+    def _memory(self) -> Iterator[Finding]:
+        policy = self._connection.ask("CONFIG", "GET", "maxmemory-policy")
+        if policy and policy[1] != b"noeviction":
+            yield Finding(
+                f"maxmemory-policy is {policy[1].decode()}: short of memory, the server deletes jobs",
+                "CONFIG SET maxmemory-policy noeviction, and in redis.conf",
+            )
+        space = server.space(self._connection.ask)
+        if space.limit and space.used > _NEARLY_FULL * space.limit:
+            share = 100 * space.used // space.limit
+            yield Finding(
+                f"{share} % of the server's memory is in use", "raise maxmemory, or let ended jobs go: oakum purge own"
+            )
+
+    def _kept(self) -> dict[Key, tuple[int, int]]:
+        counts = read.counts(*self._connection.call("counts"))
+        return {(count.queue, count.task, count.state): (count.jobs, count.bytes) for count in counts}
+
+    def _census(self) -> tuple[dict[Key, tuple[int, int]], int]:
+        """All jobs counted one by one, some pages at a time; and how many run for nobody."""
+        jobs: Counter[Key] = Counter()
+        sizes: Counter[Key] = Counter()
+        lost = 0
+        above: Any = b"-"
+        while above is not None:
+            last, numbered, found, few = self._connection.call("census", blob(above), _PAGES_AT_ONCE)
+            names, lost = decode_names(numbered), lost + few
+            for field, number, size in found:
+                queue, task, state = map(int, field.split(b":"))
+                key = names[queue], names[task], State(state)
+                jobs[key] += number
+                sizes[key] += size
+            above = None if last is None else b"(" + last
+        return {key: (jobs[key], sizes[key]) for key in jobs}, lost
