@@ -1,9 +1,9 @@
 """How often the rules are right: 50 troubled and 50 healthy made-up hosts of 48 hours, each with its hidden truth.
 
-    python -m bench.watch_accuracy                  # the held-out hosts: the figures that are quoted
-    python -m bench.watch_accuracy --set tuning     # the hosts that thresholds were chosen on
-    python -m bench.watch_accuracy --as-log         # sizes only, as in a log of `ps`: no processor time, no host figures
-    python -m bench.watch_accuracy --hours 12 --memory 2e9     # half a day of record, of a smaller host
+    script/bench watch_accuracy                  # the held-out hosts: the figures that are quoted
+    script/bench watch_accuracy --set tuning     # the hosts that thresholds were chosen on
+    script/bench watch_accuracy --as-log         # sizes only, as in a log of `ps`: no processor time, no host figures
+    script/bench watch_accuracy --hours 12 --memory 2e9     # half a day of record, of a smaller host
 
 Hidden in a troubled host: one to three cron jobs that hang now and then, leaks of 0.5 to 20 MB an hour, two more of 1
 to 20 beneath a daily rhythm and a collector's saw-tooth. In every host: workers that are replaced in turn, caches that
@@ -27,7 +27,7 @@ from oakum.watch.history import History, Identity, ProcessKey
 from oakum.watch.rules import diagnose
 from oakum.watch.rules.case import Case
 
-SETS = {"tuning": 10_000, "held-out": 60_000}  # seeds between were looked at while the rules were made
+SETS = {"tuning": 10_000, "held-out": 400_000}  # seeds between were looked at while the rules were made
 MEMORY = 16e9
 
 

@@ -18,7 +18,7 @@ LEAST_SPAN_S: Final = 26 * HOUR  # a day and a little: less, and the rise may be
 LEAST_RATE: Final = 400_000.0  # bytes an hour
 LEAST_GAIN: Final = 8_000_000  # bytes
 
-_BUCKETS: Final = (24, 12)  # into how many stretches the time is cut; fewer see past a slower saw-tooth
+_BUCKETS: Final = (24, 12, 8)  # into how many stretches the time is cut; fewer see past a slower saw-tooth
 _FEWEST_BUCKETS: Final = 2 / 3  # gaps may take the rest
 _QUANTILE: Final = 0.1
 _WARM_UP: Final = 0.1  # share of a young process's life that is left out

@@ -96,10 +96,11 @@ def test_growth_beneath_a_saw_tooth_is_found_on_the_envelope():
     assert found.rate == pytest.approx(2 * MB, rel=0.1)
 
 
-def test_a_slow_saw_tooth_is_seen_past_by_longer_stretches():
-    """Three hours of rise in stretches of one and a quarter: the tenth percentile of each is anywhere."""
-    found = growth(lambda hour: BASE + 6 * MB * hour + 45 * MB * ((hour / 3) % 1), hours=30)
-    assert found.rate == pytest.approx(6 * MB, rel=0.1)
+@pytest.mark.parametrize(("rate", "every"), [(6, 3.0), (1.5, 3.2)])
+def test_a_slow_saw_tooth_is_seen_past_by_longer_stretches(rate, every):
+    """Three hours of rise in stretches of one and a quarter, and of two and a half: the tenth percentile of each is anywhere."""
+    found = growth(lambda hour: BASE + rate * MB * hour + 45 * MB * ((hour / every) % 1), hours=30)
+    assert found.rate == pytest.approx(rate * MB, rel=0.1)
 
 
 @pytest.mark.parametrize(
