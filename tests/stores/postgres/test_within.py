@@ -11,7 +11,7 @@ import sqlalchemy
 from sqlalchemy.orm import Session
 
 from oakum import Oakum
-from oakum.errors import DuplicateJob, QueueFull, UsageError
+from oakum.errors import DuplicateJob, NotEnqueued, QueueFull, UsageError
 from oakum.model.bounds import Rules
 from oakum.model.job import NewJob, State, Unique
 from oakum.model.outcome import Completed
@@ -180,6 +180,13 @@ def test_an_open_transaction_drops_what_is_too_much(bench, send, mine, yours):
     mine.commit()
     yours.commit()
     assert bench.counts()[State.AVAILABLE] <= 3
+
+
+def test_a_full_store_refuses(bench, send, mine):
+    bench.plain(1)
+    bench.store.declare("store", {"": Rules(max_bytes=1)})
+    with pytest.raises(NotEnqueued, match=r"on the caller's connection: .* raise max_store"):
+        send.using(connection=mine).enqueue("a@b")
 
 
 def test_keys_count(bench, mine):

@@ -8,7 +8,7 @@ import apsw
 import pytest
 
 from oakum import Oakum
-from oakum.errors import QueueFull, UsageError
+from oakum.errors import NotEnqueued, QueueFull, UsageError
 from oakum.model.bounds import Rules
 from oakum.model.job import State
 
@@ -59,6 +59,14 @@ def test_a_full_queue_refuses_at_once_and_the_transaction_goes_on(bench, send, m
         send.using(connection=mine, block_for="1h").enqueue("a@b")
     mine.execute("COMMIT")
     assert bench.counts() == {State.AVAILABLE: 1}
+
+
+def test_a_full_store_refuses(bench, send, mine):
+    bench.plain(1)
+    bench.store.declare("store", {"": Rules(max_bytes=1)})
+    mine.execute("BEGIN IMMEDIATE")
+    with pytest.raises(NotEnqueued, match=r"on the caller's connection: .* raise max_store"):
+        send.using(connection=mine).enqueue("a@b")
 
 
 def test_a_connection_needs_a_transaction(send, mine):

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 
+from oakum.errors import NotEnqueued, StoreFull
 from oakum.model.bounds import Rate, Ruled, RuleKind, Rules, after_starts, may_start, opens_ms
+from oakum.store.base import Space
 from oakum.store.memory.rows import Row
+from oakum.store.room import check_space
 
 Place = tuple[str, str, str]  # kind of rule, name, and the key for one that is kept by key
 
@@ -38,6 +41,17 @@ class RuleBook:
     def bounding(self) -> bool:
         """Whether anything has a bound."""
         return any(each.rules.max_jobs is not None or each.rules.max_bytes is not None for each in self._rules.values())
+
+    def space(self, rows: Iterable[Row]) -> Space:
+        """What a store of these jobs has taken of its own bound."""
+        return Space(sum(len(row.new.payload) for row in rows), self.of("store", "").max_bytes)
+
+    def admit(self, rows: Iterable[Row]) -> None:
+        """Raises NotEnqueued where a store of these jobs takes no more."""
+        try:
+            check_space(self.space(rows), "memory://")
+        except StoreFull as error:
+            raise NotEnqueued(str(error)) from error
 
     def may_start(self, row: Row, running: Iterable[Row], now_ms: int) -> int | None:
         """From when a job may start by the rate of its key, 0 now; None where another limit or rate is spent."""

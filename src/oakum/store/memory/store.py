@@ -74,6 +74,7 @@ class MemoryStore:
 
     def insert(self, jobs: Sequence[NewJob], now: Instant) -> Sequence[Mark]:
         with self._change(), self._undone_on_error():
+            self._rules.admit(self._rows.values())
             marks = self._insert(jobs, now.wall_ms)
         self._ring("work")
         return marks
@@ -439,7 +440,7 @@ class MemoryStore:
 
     def space(self) -> Space:
         with self._all():
-            return Space(sum(len(row.new.payload) for row in self._rows.values()))
+            return self._rules.space(self._rows.values())
 
     # -- the store itself ----------------------------------------------------------------------------------------------
 

@@ -44,6 +44,7 @@ from oakum.store.postgres import (
     read,
     schedules,
     settle,
+    space,
     tally,
 )
 from oakum.store.postgres import rules as bounds
@@ -56,6 +57,7 @@ from oakum.store.postgres.moving import PostgresMoving
 from oakum.store.postgres.names import Names
 from oakum.store.postgres.ring import NOTIFY, Ringer
 from oakum.store.postgres.within import within
+from oakum.store.room import StoreRoom
 from oakum.store.sqlite import fork
 
 _IDS_AT_ONCE: Final = 1000
@@ -73,6 +75,7 @@ class PostgresStore:
     def __init__(self, url: str) -> None:
         self._connection = Connection(read_address(url))
         self._names = Names(self._connection)
+        self._room = StoreRoom(self.space, self._connection.address.shown)
         self._group = GroupCommit(self._insert)
         self._ringer = Ringer(self._connection)
         self._tower = BellTower(self._connection)
@@ -105,6 +108,7 @@ class PostgresStore:
     def _insert(self, tickets: Sequence[Ticket]) -> Sequence[Sequence[Mark]]:
         numbers = self._names.make(name for ticket in tickets for name in names_of(ticket.jobs))
         jobs = [job for ticket in tickets for job in ticket.jobs]
+        self._room.check(jobs, tickets[0].now)
         # Of several callers, the clock of the first is as good as any other.
         if self._once(lambda db: write_plain(db, numbers, jobs, tickets[0].now.wall_ms)):
             return [[] for _ in tickets]
@@ -116,6 +120,7 @@ class PostgresStore:
 
         def work(db: Db) -> Sequence[Mark]:
             notice.refuse(db, self._connection.address.shown)
+            self._room.check(jobs, now)
             marks = write_jobs(db, numbers, jobs, now.wall_ms, self._promise_to(credit.transaction(db)))
             db.run(NOTIFY, (channel(self._connection.address.schema, "work"),))  # heard once the caller commits
             return marks
@@ -291,6 +296,8 @@ class PostgresStore:
 
     def write_schedule(self, row: Scheduled, jobs: Sequence[NewJob], holder: int | None, now: Instant) -> bool:
         numbers = self._names.make(names_of(jobs))
+        if jobs:
+            self._room.check(jobs, now)
 
         def work(db: Db) -> bool:
             written = holders.leads(db, holder) and schedules.write(db, row)
@@ -367,8 +374,7 @@ class PostgresStore:
         return self._connection.once(lambda db: tally.flows(db, self._names))
 
     def space(self) -> Space:
-        text = "SELECT sum(pg_total_relation_size(oid))::bigint FROM pg_class WHERE relnamespace = $1::regnamespace AND relkind = 'r'"
-        return Space(self._connection.once(lambda db: db.one(text, (self._connection.address.schema,)))[0])
+        return self._connection.once(lambda db: space.space(db, self._connection.address.schema))
 
     # -- the store itself ----------------------------------------------------------------------------------------------
 

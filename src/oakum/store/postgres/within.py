@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from oakum.errors import NotEnqueued, UsageError
+from oakum.errors import NotEnqueued, StoreFull, UsageError
 from oakum.store.foreign import driver_connection
 from oakum.store.postgres.connection import first_line
 from oakum.store.postgres.db import Db
@@ -36,7 +36,7 @@ def within(connection: object, schema: str, numbers: dict[str, int], work: Calla
         with raw.transaction():
             _check(db, numbers)
             return work(db)
-    except psycopg.Error as error:
+    except (psycopg.Error, StoreFull) as error:
         raise NotEnqueued(f"on the caller's connection: {first_line(error)}") from error
 
 

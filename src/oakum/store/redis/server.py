@@ -50,11 +50,12 @@ def promise(durability: Durability) -> str:
     return f"Redis, {_PROMISES[durability]}"
 
 
-def space(ask: Ask) -> Space:
-    """What the server's memory holds, of whomever it is, and its bound: where that is full, nobody's jobs go in."""
+def space(ask: Ask, bound: int | None = None) -> Space:
+    """What the server's memory holds, of whomever it is, and its limit: the least of `bound` and `maxmemory`, or, of a server
+    that has none, four fifths of its host's memory."""
     memory = info(ask, "memory")
-    limit = int(memory["maxmemory"]) or int(memory["total_system_memory"])
-    return Space(int(memory["used_memory"]), limit)
+    limit = int(memory["maxmemory"]) or int(memory["total_system_memory"]) * 4 // 5
+    return Space(int(memory["used_memory"]), limit if bound is None else min(limit, bound))
 
 
 def info(ask: Ask, section: str) -> dict[str, str]:

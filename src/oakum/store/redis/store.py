@@ -40,6 +40,7 @@ from oakum.store.redis.intake import Intake, decode_rules, packed_ending
 from oakum.store.redis.moving import RedisMoving
 from oakum.store.redis.records import Batch, decode, decode_all, decode_names
 from oakum.store.redis.wire import blob, blobs, encode
+from oakum.store.room import StoreRoom
 
 AT_ONCE: Final = 1000
 PAGES_AT_ONCE: Final = 16
@@ -55,6 +56,7 @@ class RedisStore:
         self._connection = Connection(parse(url))
         self._tower = BellTower(self._connection)
         self._intake = Intake(self._call)
+        self._room = StoreRoom(self.space, self._connection.address.shown)
         self._doubt = Doubt(self.story)
         self._unanswered: dict[int, bytes] = {}  # by holder, the stamp of a claim whose answer was lost
 
@@ -75,6 +77,7 @@ class RedisStore:
         rows = [batch.row(job) for job in jobs]
         insert = partial(self._intake.call, "insert", batch.names, rows, now.wall_ms)
         try:
+            self._room.check(jobs, now)
             marks = insert()
         except Undecided:
             marks = self._resolve(insert, jobs[0].id)
@@ -217,6 +220,8 @@ class RedisStore:
     # -- schedules -----------------------------------------------------------------------------------------------------
 
     def write_schedule(self, row: Scheduled, jobs: Sequence[NewJob], holder: int | None, now: Instant) -> bool:
+        if jobs:
+            self._room.check(jobs, now)
         batch = Batch()
         rows = [batch.row(job) for job in jobs]
         return bool(self._intake.call("write_schedule", schedules.row(row), holder, batch.names, rows, now.wall_ms))
@@ -244,7 +249,8 @@ class RedisStore:
         return read.flows(*self._call("flows"))
 
     def space(self) -> Space:
-        return server.space(self._connection.ask)
+        bound = self.rules("store").get("", Ruled()).rules.max_bytes
+        return server.space(self._connection.ask, bound)
 
     def progress(self, notes: Mapping[int, bytes], holder: int) -> None:
         for some in _slices(list(notes.items())):

@@ -14,13 +14,12 @@ from oakum.model.intake import check_room, sort_out
 from oakum.model.job import NewJob, State
 from oakum.store.base import Instant, Mark
 from oakum.store.group import GroupCommit, Ticket
-from oakum.store.sqlite import bounds, ending, keys, marks, meta, rules
+from oakum.store.sqlite import bounds, ending, keys, marks, meta, rules, space
 from oakum.store.sqlite.ballast import SIZE as BALLAST
 from oakum.store.sqlite.connection import Connection, fetch_one
 from oakum.store.sqlite.names import Names
 from oakum.store.sqlite.notice import refuse
 from oakum.store.sqlite.tally import Tally
-from oakum.units import format_size
 
 _COLUMNS: Final = (
     "seq, id, task, queue, state, rank, run_at, payload, expires_at, meta, token, tries, crashes, over, suspect"
@@ -82,12 +81,7 @@ class Inserter:
 
     def keep_room(self, db: apsw.Connection) -> None:
         """Refuses new jobs past the store's own bound, and while there is no room to finish those that are in."""
-        bound = rules.in_force(db, "store", "").max_bytes
-        if bound is not None and (size := used(db)) >= bound:
-            raise StoreFull(
-                f"{self._connection.path}: the store holds {format_size(size)} of the {format_size(bound)} it may;"
-                " raise max_store, or purge what has ended"
-            )
+        space.check(db, self._connection.path)
         if self._connection.ballast.keep():
             return
         free = fetch_one(db, "SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size")[0]
@@ -95,12 +89,6 @@ class Inserter:
             raise StoreFull(
                 f"{self._connection.path}: the disk is full but for what the jobs at hand need; free some room"
             )
-
-
-def used(db: apsw.Connection) -> int:
-    """The bytes of the file that hold something."""
-    pages = "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
-    return int(fetch_one(db, pages)[0])
 
 
 def write_jobs(db: apsw.Connection, names: Names, jobs: Sequence[NewJob], now_ms: int, tally: Tally) -> list[Mark]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final, TypeVar
@@ -30,11 +29,11 @@ from oakum.store.base import (
     Topic,
     Want,
 )  # fmt: skip
-from oakum.store.sqlite import bounds, claim, fork, holders, keys, limits, prune, read, schedules, settle
+from oakum.store.sqlite import bounds, claim, fork, holders, keys, limits, prune, read, schedules, settle, space
 from oakum.store.sqlite import rules as ruling
 from oakum.store.sqlite.bell import Listener
 from oakum.store.sqlite.connection import Connection, Sync, fetch_all, fetch_one
-from oakum.store.sqlite.insert import Inserter, used, write_jobs
+from oakum.store.sqlite.insert import Inserter, write_jobs
 from oakum.store.sqlite.moving import SqliteMoving
 from oakum.store.sqlite.names import Names
 from oakum.store.sqlite.notice import refuse
@@ -251,10 +250,7 @@ class SqliteStore:
 
     def space(self) -> Space:
         with self._connection.read() as db:
-            size, bound = used(db), ruling.in_force(db, "store", "").max_bytes
-        disk = os.statvfs(os.path.dirname(os.path.abspath(self._connection.path)))
-        limit = size + disk.f_bavail * disk.f_frsize
-        return Space(size, limit if bound is None else min(limit, bound))
+            return space.space(db, self._connection.path)
 
     def progress(self, notes: Mapping[int, bytes], holder: int) -> None:
         with self._connection.write("NORMAL") as db:

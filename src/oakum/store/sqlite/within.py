@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 import apsw
 
-from oakum.errors import NotEnqueued, UsageError
+from oakum.errors import NotEnqueued, StoreFull, UsageError
 from oakum.model.job import NewJob
 from oakum.store.base import Mark
 from oakum.store.foreign import driver_connection
+from oakum.store.sqlite import space
 from oakum.store.sqlite.insert import write_jobs
 from oakum.store.sqlite.names import Names
 from oakum.store.sqlite.notice import refuse
@@ -40,11 +41,12 @@ def write_within(path: str, names: Names, connection: object, jobs: Sequence[New
     try:
         with db:  # a savepoint
             refuse(db, path)
+            space.check(db, path)
             for text in sorted({name for job in jobs for name in (job.task, job.queue)}):
                 db.execute("INSERT INTO name(text) VALUES(?) ON CONFLICT(text) DO NOTHING", (text,))
                 names.find(db, text)
             marks = write_jobs(db, names, jobs, now_ms, tally)
             tally.save(db)
-    except apsw.Error as error:
+    except (apsw.Error, StoreFull) as error:
         raise NotEnqueued(f"on the caller's connection: {error}") from error
     return marks

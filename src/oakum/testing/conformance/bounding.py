@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
+from random import Random
 
 from msgspec.structs import replace
 
-from oakum.errors import QueueFull
+from oakum.errors import NotEnqueued, QueueFull, StoreFull
 from oakum.model.bounds import NO_RULES, Ruled, Rules
 from oakum.model.job import DEFAULT_QUEUE, NewJob, State, Unique
 from oakum.model.outcome import Completed, Expired, Failed, Released
 from oakum.model.retry import RetryRule
 from oakum.model.task import TaskSpec
 from oakum.testing.conformance.bench import PATIENCE_S, Bench
+from oakum.units import MIB
 
 RETRYING = TaskSpec("t", retry=(RetryRule(9, delay_s=10, jitter=0),))
 THREE = Rules(max_jobs=3, on_full="reject")
@@ -228,6 +230,38 @@ def what_expires_makes_room_and_rings(bench: Bench) -> None:
     bench.plain(1)
     for bell in bells:
         bell.close()
+
+
+def a_store_at_its_own_bound_takes_no_more_and_goes_on(bench: Bench) -> None:
+    before = bench.store.space()
+    bench.store.declare("store", {"": Rules(max_bytes=before.used + MIB)})
+    limit = bench.store.space().limit
+    assert limit is not None and (before.limit is None or limit < before.limit)
+    jobs = _fill(bench)
+    for _ in range(2):
+        error = bench.refused(NotEnqueued, *bench.jobs(1))
+        assert isinstance(error.__cause__, StoreFull) and "raise max_store" in str(error)
+    worker = bench.worker()
+    claimed = bench.claim_one(worker)
+    bench.end(worker, claimed, Released())
+    bench.store.cancel([job.id for job in jobs], bench.now)
+    bench.store.override("store", "", Rules(max_bytes=before.used + 1024 * MIB))
+    bench.plain(1)
+    assert bench.counts()[State.AVAILABLE] == 1
+
+
+def _fill(bench: Bench) -> list[NewJob]:
+    """Jobs until the store takes no more."""
+    jobs: list[NewJob] = []
+    chance = Random(4)  # which nobody compresses
+    for _ in range(1000):
+        job = NewJob(bench.id(), "t", chance.randbytes(16_384))
+        try:
+            bench.insert(job)
+        except NotEnqueued:
+            return jobs
+        jobs.append(job)
+    raise AssertionError("a store took 16 MiB that may hold one")
 
 
 def many_at_once_do_not_pass_a_bound(bench: Bench) -> None:

@@ -1,0 +1,31 @@
+"""How much the tables hold. Their files keep the room of rows that are gone, so those that are there are asked for."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from oakum.model.bounds import Ruled
+from oakum.store.base import Space
+from oakum.store.postgres import rules
+from oakum.store.postgres.db import Db
+from oakum.units import MIB
+
+_FILES: Final = """
+SELECT sum(pg_total_relation_size(oid))::bigint, coalesce(sum(pg_table_size(oid)) FILTER (WHERE relname = 'job'), 0)::bigint
+FROM pg_class WHERE relnamespace = $1::regnamespace AND relkind = 'r'
+"""
+_ROWS: Final = """
+SELECT coalesce(sum(pg_column_size(job.*) + 28), 0)::bigint FROM oakum.job TABLESAMPLE SYSTEM ($1::float8::real)
+"""
+_LOOKED_AT: Final = 16 * MIB  # at the most, of the table
+
+
+def space(db: Db, schema: str) -> Space:
+    """See `oakum.store.base.Store.space`. The server does not tell how large its disk is."""
+    bound = rules.read(db, "store", [""]).get("", Ruled()).rules.max_bytes
+    files, table = db.one(_FILES, (schema,))
+    if bound is None or files < bound:
+        return Space(files, bound)
+    percent = min(100.0, 100.0 * _LOOKED_AT / max(1, table))
+    living = int(db.one(_ROWS, (percent,))[0]) * 100 / percent
+    return Space(int(files * min(1.0, living / max(1, table))), bound)

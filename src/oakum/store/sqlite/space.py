@@ -1,0 +1,52 @@
+"""How much the file holds and may hold: by its own bound, or else by what the disk has left."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+import apsw
+
+from oakum.errors import StoreFull
+from oakum.store.base import Space
+from oakum.store.room import check_space
+from oakum.store.sqlite import rules
+from oakum.store.sqlite.connection import fetch_one
+from oakum.units import GIB
+
+SPARED_PART: Final = 20  # a store without a bound leaves one in so many bytes of its disk to others
+SPARED_MOST: Final = GIB
+
+_USED: Final = (
+    "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
+)
+
+
+def space(db: apsw.Connection, path: str) -> Space:
+    """See `oakum.store.base.Store.space`."""
+    size, bound = used(db), rules.in_force(db, "store", "").max_bytes
+    return Space(size, size + _free(path) if bound is None else bound)
+
+
+def check(db: apsw.Connection, path: str) -> None:
+    """Raises StoreFull where no more jobs may come in."""
+    bound = rules.in_force(db, "store", "").max_bytes
+    if bound is not None:
+        check_space(Space(used(db), bound), path)
+    elif not _free(path):
+        raise StoreFull(
+            f"{path}: the disk is nearly full, and what is left of it is spared for others; free some room, or say"
+            " max_store"
+        )
+
+
+def used(db: apsw.Connection) -> int:
+    """The bytes of the file that hold something."""
+    return int(fetch_one(db, _USED)[0])
+
+
+def _free(path: str) -> int:
+    """The bytes of the disk that new jobs may still take."""
+    disk = os.statvfs(os.path.dirname(os.path.abspath(path)))
+    spared = min(SPARED_MOST, disk.f_blocks * disk.f_frsize // SPARED_PART)
+    return max(0, disk.f_bavail * disk.f_frsize - spared)
