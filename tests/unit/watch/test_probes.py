@@ -83,16 +83,21 @@ class TestProcesses:
         proc.process(9, comm="kworker/0:1-events", args="", ppid=2)
         assert entities(probe)[9][1][1:3] == ("kworker/0:1", "[kworker/0:1]")
 
-    def test_an_idle_process_is_seldom_asked_where_it_waits(self, proc: FakeProc) -> None:
+    def test_an_idle_process_is_seldom_looked_at_closer(self, proc: FakeProc) -> None:
+        """What costs further reads: where it waits, and how many files it has open."""
+
+        def closer(figures: dict[str, int | str]) -> tuple[int | str, int | str]:
+            return figures["wchan"], figures["fds"]
+
         probe = ProcessProbe(ProcFs(str(proc.root)))
-        proc.process(7, args="web", wchan="do_poll", cpu_ticks=5)
+        proc.process(7, args="web", wchan="do_poll", fds=4, cpu_ticks=5)
         look(probe)
-        proc.process(7, args="web", wchan="wait_woken", cpu_ticks=5)
-        turns = [look(probe)["web"]["wchan"] for _ in range(8)]
-        assert turns[-1] == "wait_woken"
-        assert turns.count("do_poll") > 0
-        proc.process(7, args="web", wchan="futex", cpu_ticks=6)
-        assert look(probe)["web"]["wchan"] == "futex"
+        proc.process(7, args="web", wchan="wait_woken", fds=5, cpu_ticks=5)
+        turns = [closer(look(probe)["web"]) for _ in range(8)]
+        assert turns[-1] == ("wait_woken", 5)
+        assert turns.count(("do_poll", 4)) > 0
+        proc.process(7, args="web", wchan="futex", fds=6, cpu_ticks=6)
+        assert closer(look(probe)["web"]) == ("futex", 6)
 
     def test_pss_is_read_of_what_grew_most_and_seldom(self, proc: FakeProc) -> None:
         probe = ProcessProbe(ProcFs(str(proc.root)), pss_every_s=600)
@@ -116,6 +121,7 @@ class TestProcesses:
         look(probe)
         assert list(probe.notes()) == []
         monkeypatch.setattr(os, "geteuid", lambda: 1000)
+        proc.process(7, cpu_ticks=8)
         proc.hide_fds(7)
         proc.end(1)
         assert look(probe)["python app.py"]["fds"] == UNKNOWN

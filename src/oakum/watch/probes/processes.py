@@ -20,7 +20,7 @@ from oakum.watch.tables import PROCESSES, Entity
 PSS_EVERY_S: Final = 600.0
 _PSS_GROWERS: Final = 5
 _PSS_AT_MOST: Final = 4 * GIB  # resident bytes looked at in one go: 20 ms of reading page tables
-_WCHAN_TURNS: Final = 8  # an idle process is asked again in one of so many ticks
+_TURNS: Final = 8  # what costs further reads is asked of an idle process in one of so many ticks
 _STILL_S: Final = 600.0  # without processor time: whom it waits for is asked from then on
 _PEERS_EVERY_S: Final = 3600.0
 _MOST_PEERS: Final = 10  # processes that are asked at one tick: each reads the table of all connections
@@ -36,6 +36,7 @@ class _Seen:
     first_rss: int
     cpu_ms: int = UNKNOWN
     wchan: str = ""
+    fds: int | None = None
     peers: str = ""
     peers_due_s: float = 0.0
     settled: bool = False  # whether it was looked at a second time: between fork and exec it is still its parent
@@ -59,9 +60,10 @@ class ProcessProbe:
         self._seen = {stat.pid: self._meet(stat) for stat in stats}
         seen = list(self._seen.values())
         self._ask_whom(stats, now_s)
-        wchans = [self._wchan(stat, each) for stat, each in zip(stats, seen, strict=True)]
-        fds = [self._procfs.fds(stat.pid) for stat in stats]
-        self._hidden_fds = os.geteuid() != 0 and None in fds  # for root it has only ended meanwhile
+        for stat, each in zip(stats, seen, strict=True):
+            self._look_closer(stat, each)
+        fds = [UNKNOWN if each.fds is None else each.fds for each in seen]
+        self._hidden_fds = os.geteuid() != 0 and UNKNOWN in fds  # for root it has only ended meanwhile
         pss = self._pss(stats, now_s)
         yield Reading(
             PROCESSES,
@@ -71,9 +73,9 @@ class ProcessProbe:
                 [pss.get(stat.pid, UNKNOWN) for stat in stats],
                 [stat.cpu_ms for stat in stats],
                 [stat.threads for stat in stats],
-                [UNKNOWN if count is None else count for count in fds],
+                fds,
                 [ord(stat.state) for stat in stats],
-                wchans,
+                [each.wchan for each in seen],
                 [each.peers for each in seen],
             ),
         )
@@ -106,12 +108,11 @@ class ProcessProbe:
         start_cs = stat.start_ticks * CLOCK_TICK_MS // 10
         return Entity((pid, start_cs, stat.ppid), ("" if uid is None else _user(uid), comm, args, procfs.cgroup(pid)))
 
-    def _wchan(self, stat: Stat, seen: _Seen) -> str:
-        """Where it waits: asked anew when it has run since, and now and then."""
-        if stat.cpu_ms != seen.cpu_ms or (stat.pid + self._turn) % _WCHAN_TURNS == 0:
+    def _look_closer(self, stat: Stat, seen: _Seen) -> None:
+        """Where it waits and how many files it has open: asked anew when it has run since, and now and then."""
+        if stat.cpu_ms != seen.cpu_ms or (stat.pid + self._turn) % _TURNS == 0:
             seen.cpu_ms = stat.cpu_ms
-            seen.wchan = self._procfs.wchan(stat.pid)
-        return seen.wchan
+            seen.wchan, seen.fds = self._procfs.wchan(stat.pid), self._procfs.fds(stat.pid)
 
     def _ask_whom(self, stats: list[Stat], now_s: float) -> None:
         """Finds the peers of those that stand still: one that hangs is told with whom it waits for."""
