@@ -9,7 +9,7 @@ import select
 import signal
 import stat
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from enum import StrEnum
 from typing import Final
 
@@ -32,27 +32,42 @@ def only_one(directory: str, name: str, on_busy: OnBusy, patience: float) -> Ite
     """Holds the lock `name` in `directory` while the body runs; yields False where it is another run's turn.
 
     `patience` is how many seconds `kill-old` gives the older run to end. Raises UsageError for a name that is no file
-    name, CannotRun where the directory is not this user's alone or the older run does not end.
+    name, CannotRun where the lock cannot be had, the directory is not this user's alone or the older run does not end.
     """
     if not _NAME.fullmatch(name):
         raise UsageError(f"--lock: {name!r} is not a name; use letters, digits, '.', '_' and '-', at most 100")
-    _make_private(directory)
     with ExitStack() as stack:
-        lock = stack.enter_context(_opened(os.path.join(directory, name + ".lock")))
+        try:
+            _make_private(directory)
+            ours = _enter(stack, os.path.join(directory, name), on_busy, patience)
+        except OSError as error:
+            raise CannotRun(f"--lock {name}: {error.filename or directory}: {error.strerror}") from error
+        yield ours
+
+
+def _enter(stack: ExitStack, path: str, on_busy: OnBusy, patience: float) -> bool:
+    """Takes the lock, which `stack` gives back, or what `on_busy` says; whether it is ours then. Raises OSError."""
+    lock = stack.enter_context(_opened(path + ".lock"))
+    taken = _take(lock)
+    if not taken and on_busy is OnBusy.WAIT:
+        turnstile = stack.enter_context(_opened(path + ".next"))
+        if _take(turnstile):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            fcntl.flock(turnstile, fcntl.LOCK_UN)
+            taken = True
+    elif not taken and on_busy is OnBusy.KILL_OLD:
+        _end_holder(lock, os.path.basename(path), patience)
         taken = _take(lock)
-        if not taken and on_busy is OnBusy.WAIT:
-            turnstile = stack.enter_context(_opened(os.path.join(directory, name + ".next")))
-            if _take(turnstile):
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                fcntl.flock(turnstile, fcntl.LOCK_UN)
-                taken = True
-        elif not taken and on_busy is OnBusy.KILL_OLD:
-            _end_holder(lock, name, patience)
-            taken = _take(lock)
-        if taken:
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, b"%d %d\n" % (os.getpid(), start_ticks(os.getpid()) or 0), 0)
-        yield taken
+    if taken:
+        _sign(lock)
+    return taken
+
+
+def _sign(lock: int) -> None:
+    """Notes in the lock's file whom `kill-old` ends. A full disk has no room for it: then nobody is ended."""
+    with suppress(OSError):
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, b"%d %d\n" % (os.getpid(), start_ticks(os.getpid()) or 0), 0)
 
 
 def _make_private(directory: str) -> None:

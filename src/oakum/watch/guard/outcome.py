@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -93,10 +94,11 @@ def status_of(wait_status: int) -> int:
 
 def describe(command: Sequence[str], limits: Limits, outcome: Outcome) -> str:
     """One line for the mail that cron sends: which command, what happened, its numbers."""
+    name = shlex.quote(command[0])
     if outcome.reason is Reason.NOT_STARTED:
         why = "no such command" if outcome.status == EXIT_NOT_FOUND else "cannot be executed"
-        return f"{command[0]}: {why}"
-    return f"{command[0]}: {_what_happened(limits, outcome)} ({', '.join(_numbers(outcome))})"
+        return f"{name}: {why}"
+    return f"{name}: {_what_happened(limits, outcome)} ({', '.join(_numbers(outcome))})"
 
 
 def _what_happened(limits: Limits, outcome: Outcome) -> str:
@@ -107,16 +109,16 @@ def _what_happened(limits: Limits, outcome: Outcome) -> str:
         return f"killed at its memory limit of {format_size(limits.memory)}"
     if reason is Reason.INTERRUPTED:
         return "ended because oakum run was told to end"
-    if status > 128:
-        return f"ended by {_signal_name(status)}"
+    if status - 128 in signal.valid_signals():
+        return f"ended by {_signal_name(status - 128)}"
     return f"failed with status {status}" if status else "ended well"
 
 
-def _signal_name(status: int) -> str:
+def _signal_name(number: int) -> str:
     try:
-        return signal.Signals(status - 128).name
+        return signal.Signals(number).name
     except ValueError:
-        return f"signal {status - 128}"
+        return f"signal {number}"  # a real-time one
 
 
 def _numbers(outcome: Outcome) -> list[str]:

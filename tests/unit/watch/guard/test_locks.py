@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -38,13 +39,29 @@ def test_a_directory_that_others_may_write_to_is_refused(directory):
             pass
 
 
-def test_a_link_in_the_place_of_a_lock_is_not_followed(directory, tmp_path):
+@pytest.mark.parametrize("put", [Path.symlink_to, lambda path, _to: path.mkdir()], ids=["a link", "a directory"])
+def test_what_stands_in_the_place_of_a_lock_is_told_and_left_alone(directory, tmp_path, put):
+    precious = tmp_path / "precious"
+    precious.write_text("keep")
     os.makedirs(directory, mode=0o700)
-    os.symlink(tmp_path / "precious", f"{directory}/poll.lock")
-    with pytest.raises(OSError, match="symbolic links"):
+    put(Path(directory) / "poll.lock", precious)
+    with pytest.raises(CannotRun, match="--lock poll: "):
         with only_one(directory, "poll", OnBusy.SKIP, 1):
             pass
-    assert not (tmp_path / "precious").exists()
+    assert precious.read_text() == "keep"
+
+
+def test_a_place_where_no_directory_can_be_is_told(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(CannotRun, match=r"--lock poll: .*/file/locks: Not a directory"):
+        with only_one(str(tmp_path / "file" / "locks"), "poll", OnBusy.SKIP, 1):
+            pass
+
+
+def test_errors_of_what_runs_under_the_lock_are_not_the_locks(directory):
+    with pytest.raises(FileNotFoundError):
+        with only_one(directory, "poll", OnBusy.SKIP, 1):
+            raise FileNotFoundError(2, "it is gone", "data")
 
 
 @pytest.mark.parametrize("name", ["", "../x", ".hidden", "a/b", "a b", "a\n", "x" * 101])

@@ -76,7 +76,9 @@ def test_the_line_for_the_mail_has_its_numbers():
     assert "killed at its memory limit of 200 MiB" in describe(["x"], limits, fat)
     assert "failed with status 3" in describe(["x"], limits, Outcome(Reason.FINISHED, 3))
     assert "ended by SIGSEGV" in describe(["x"], limits, Outcome(Reason.FINISHED, 139))
-    assert "ended by signal 90" in describe(["x"], limits, Outcome(Reason.FINISHED, 218))
+    assert "ended by signal 35" in describe(["x"], limits, Outcome(Reason.FINISHED, 163))
+    assert "failed with status 255" in describe(["x"], limits, Outcome(Reason.FINISHED, 255))
+    assert describe(["two\nlines"], limits, Outcome(Reason.NOT_STARTED, 127)) == "'two\nlines': no such command"
     assert "ended well" in describe(["x"], limits, Outcome(Reason.FINISHED, 0, left_behind=2))
     assert "2 left behind, ended" in describe(["x"], limits, Outcome(Reason.FINISHED, 0, left_behind=2))
     assert "1 do not end" in describe(["x"], limits, Outcome(Reason.TIMED_OUT, 137, unkillable=1))
