@@ -29,6 +29,10 @@ KEPT = {}
 def add(a: int, b: int) -> int:
     return a + b
 
+@app.task
+def measure(blob: bytes) -> bytes:
+    return blob
+
 @app.task(timeout="300ms", kill_after="300ms")
 def stay(how: str) -> None:
     program = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(600)"
@@ -233,6 +237,14 @@ def test_a_fork_that_comes_back_from_its_job_speaks_for_nobody(shop: Workshop, h
     assert [shop.tasks.add.enqueue(n, n).wait(WAIT) for n in range(3)] == [0, 2, 4]
     assert len(shop.tree(worker)["oakum-child"]) == 1
     assert {count.state for count in shop.app.store.counts()} == {State.COMPLETED}
+
+
+def test_a_worker_keeps_few_large_arguments_and_results_at_a_time(shop: Workshop) -> None:
+    count = 200
+    shop.app.enqueue_many(shop.tasks.measure.job(b"x" * 1_000_000) for _ in range(count))
+    worker = shop.worker()
+    shop.until(lambda: [(each.state, each.jobs) for each in shop.app.store.counts()] == [(State.COMPLETED, count)])
+    assert _high_water(worker) < 100 * MIB, "a claim by number alone brings all 200 MB"
 
 
 def _high_water(worker: subprocess.Popen[bytes]) -> int:

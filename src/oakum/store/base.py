@@ -15,6 +15,7 @@ from oakum.model.bounds import Ruled, RuleKind, Rules
 from oakum.model.job import Claimed, JobQuery, JobView, NewJob, State
 from oakum.model.lifecycle import Settlement
 from oakum.model.stats import TaskStats
+from oakum.units import MIB
 
 if TYPE_CHECKING:
     from oakum.store.moving import Moving
@@ -56,8 +57,9 @@ class Want(Struct, frozen=True):
     """What a worker can take now.
 
     `queues` in the order of preference; `weights` gives the bytes that one job of each task counts for; the sum of the
-    weights of what is claimed stays within `room` bytes, and their number within `limit`. A task whose weight
-    exceeds `room` is not claimed; leave a task out of `weights` to have its jobs left where they are.
+    weights of what is claimed stays within `room` bytes, and their number within `limit`. Their arguments, which the
+    worker keeps until they start, stay within `payload` bytes all together, unless the first alone has more. A task whose
+    weight exceeds `room` is not claimed; leave a task out of `weights` to have its jobs left where they are.
     """
 
     holder: int
@@ -65,6 +67,7 @@ class Want(Struct, frozen=True):
     weights: Mapping[str, int]
     room: int
     limit: int
+    payload: int = 8 * MIB
 
 
 class Mark(Struct, frozen=True):

@@ -37,12 +37,14 @@ from oakum.run.worker.meter import Meter
 from oakum.run.worker.poller import Poller
 from oakum.run.worker.recovery import identity
 from oakum.store.base import Bell, Instant, Store, Want
+from oakum.units import MIB
 
 LEASE_MS: Final = 15_000
 CLAIM_AT_MOST: Final = 512
 SETTLE_AT_ONCE: Final = 256
 SETTLE_AT_MOST: Final = 1024
 SETTLE_WITHIN_S: Final = 0.003
+PAYLOAD_AHEAD: Final = 8 * MIB  # of arguments that are claimed ahead: they lie in this process's memory
 PACKET_BYTES: Final = 32 * 1024  # of arguments that a child is given ahead: they lie in its memory
 LOOK_AHEAD: Final = 32  # jobs in the pool that may pass one that does not fit
 BACKOFF_S: Final = 0.5
@@ -82,6 +84,7 @@ class Supervisor:
         self._rung = True
         self._limited = False  # whether the last claim left jobs where they are because they do not fit now
         self._room = 0
+        self._payload = 0
         self._next_claim = 0.0
         self._not_before = 0.0  # after trouble with the store
         self._last_settled = time.monotonic()
@@ -278,14 +281,16 @@ class Supervisor:
     def _has_room(self) -> bool:
         """Whether a claim is worth it: a large one a little later costs half of what two small ones do."""
         self._room = self.ledger.budget - self._outstanding()
-        self._limited = not (self._room > 0 and (self.fleet.anyone_idle or self._room >= self.ledger.budget // 2))
+        self._payload = PAYLOAD_AHEAD - sum(len(job.payload) for job in self.pool)
+        enough = self.fleet.anyone_idle or self._room >= self.ledger.budget // 2
+        self._limited = not (self._room > 0 and self._payload >= PAYLOAD_AHEAD // 2 and enough)
         return not self._limited
 
     def _want(self) -> Want:
         weights = self.ledger.weights()
         fitting = {task: weight for task, weight in weights.items() if weight <= self._room}
         self._limited = len(fitting) < len(weights)
-        return Want(self.holder, self.queues, fitting, self._room, CLAIM_AT_MOST)
+        return Want(self.holder, self.queues, fitting, self._room, CLAIM_AT_MOST, self._payload)
 
     def _outstanding(self) -> int:
         """What the jobs that are claimed and not ended count for."""

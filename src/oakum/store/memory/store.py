@@ -181,7 +181,7 @@ class MemoryStore:
             if holder is None or holder.fenced:
                 return []
             self.promote(now)
-            room = want.room
+            room, payload = want.room, want.payload
             taken: list[Row] = []
             for queue in want.queues:
                 for row in sorted(self._ready(queue, want, now.wall_ms), key=lambda row: row.order):
@@ -191,9 +191,9 @@ class MemoryStore:
                     if opens_ms != 0:
                         continue
                     weight = want.weights[row.new.task]
-                    if weight > room or len(taken) == want.limit:
+                    if weight > room or len(taken) == want.limit or (taken and len(row.new.payload) > payload):
                         break
-                    room -= weight
+                    room, payload = room - weight, payload - len(row.new.payload)
                     taken.append(row)
                     row.state, row.holder, row.token = State.RUNNING, want.holder, row.token + 1
                     self._rules.start(row, now.wall_ms)

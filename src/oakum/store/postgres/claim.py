@@ -30,14 +30,20 @@ FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) AS want(line
 WHERE want.queue NOT IN (SELECT queue FROM oakum.paused)
 ORDER BY want.line, first.rank, first.run_at, first.seq
 """
+_PLACE: Final = "ctid AS place, rank, run_at, seq, octet_length(payload) AS size"
 # The locked rows are found again by their place in the table: an array of them, since the planner would rather guess
 # how many rows a join has, and read the whole table for it.
 _TAKE: Final = f"""
-WITH first AS MATERIALIZED (
-    SELECT first.ctid AS place
+WITH locked AS MATERIALIZED (
+    SELECT want.line, first.*
     FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) AS want(line, queue, task, most),
-        LATERAL ({_FIRST.format(columns="ctid", now="$5::bigint")} FOR UPDATE SKIP LOCKED) AS first
+        LATERAL ({_FIRST.format(columns=_PLACE, now="$5::bigint")} FOR UPDATE SKIP LOCKED) AS first
     WHERE want.queue NOT IN (SELECT queue FROM oakum.paused)
+), first AS MATERIALIZED (
+    SELECT place FROM (
+        SELECT place, row_number() OVER these AS number, sum(size) OVER these AS total
+        FROM locked WINDOW these AS (ORDER BY line, rank, run_at, seq)
+    ) AS added_up WHERE number = 1 OR total <= $7
 ), me AS MATERIALIZED (
     SELECT 1 FROM oakum.holder WHERE number = $6 AND NOT fenced AND EXISTS (SELECT 1 FROM first)
         AND NOT EXISTS ({notice.VALUE}) FOR SHARE
@@ -135,11 +141,11 @@ def head(db: Db, asked: list[Wish], now_ms: int) -> list[Any]:
     return db.all(_HEAD, (*_columns(asked), now_ms)) if asked else []
 
 
-def take(db: Db, names: Names, asked: list[Wish], holder: int, now_ms: int) -> list[Claimed]:
+def take(db: Db, names: Names, asked: list[Wish], want: Want, now_ms: int) -> list[Claimed]:
     """Takes jobs, in one statement; nothing for a holder that is fenced."""
     if not asked:
         return []
-    rows = db.all(_TAKE, (*_columns(asked), now_ms, holder))
+    rows = db.all(_TAKE, (*_columns(asked), now_ms, want.holder, want.payload))
     line = {wish.queue: wish.line for wish in asked}
     rows.sort(key=lambda row: (line[row[5]], row[0], row[1], row[2]))
     return [_claimed(db, names, row[2:]) for row in rows]

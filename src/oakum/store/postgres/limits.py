@@ -53,7 +53,7 @@ def take(db: Db, names: Names, want: Want, numbers: Mapping[str, int], now_ms: i
         if not late:
             break
         db.run(_PUT_OFF, (list(late), list(late.values())))
-    taken = claim.take(db, names, chosen, want.holder, now_ms)
+    taken = claim.take(db, names, chosen, want, now_ms)
     books.count(taken)
     return taken
 

@@ -166,7 +166,7 @@ class PostgresStore:
             if limited:
                 return self._connection.write(lambda db: limits.take(db, self._names, want, numbers, now.wall_ms))
             chosen = claim.choose(db, asked, want, numbers, now.wall_ms)
-            return claim.take(db, self._names, chosen, want.holder, now.wall_ms)
+            return claim.take(db, self._names, chosen, want, now.wall_ms)
 
         taken = self._once(take)
         waits = sorted(numbers[queue] for queue in want.queues)

@@ -104,7 +104,7 @@ class RedisStore:
         stamp = lost or os.urandom(8)
         try:
             names, pairs = self._call(
-                "claim", want.holder, want.queues, want.weights, want.room, want.limit, now.wall_ms, blob(stamp),
+                "claim", want.holder, want.queues, want.weights, want.room, want.limit, want.payload, now.wall_ms, blob(stamp),
                 lost is not None, packed_ending(EXPIRED),
             )  # fmt: skip
         except Undecided:

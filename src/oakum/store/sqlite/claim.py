@@ -76,7 +76,7 @@ def claim(db: apsw.Connection, names: Names, want: Want, now_ms: int) -> list[Cl
     limits, tally = Limits(db, names, now_ms), Tally()
     taken: list[Claimed] = []
     late: list[tuple[int, int]] = []
-    room, left = want.room, want.limit
+    room, left, payload = want.room, want.limit, want.payload
     for queue, weights in wanted(db, names, want, limits):
         started: dict[int, list[int]] = {}
         for line in _in_order(db, queue, weights, limits):
@@ -92,11 +92,12 @@ def claim(db: apsw.Connection, names: Names, want: Want, now_ms: int) -> list[Cl
                     tally.move(queue, task, State.AVAILABLE, State.SCHEDULED, 1, len(line[7]))
                     continue
             weight = weights[task]
-            if weight > room or left == 0 or len(late) >= PROMOTED_AT_ONCE:
+            size = len(line[7])
+            if weight > room or left == 0 or len(late) >= PROMOTED_AT_ONCE or (taken and size > payload):
                 break
-            room, left = room - weight, left - 1
+            room, left, payload = room - weight, left - 1, payload - size
             taken.append(_claimed(db, names, line[3:], 1))
-            started.setdefault(task, []).append(len(line[7]))
+            started.setdefault(task, []).append(size)
             if limits:
                 limits.start(queue, task, line[14])
         for task, sizes in started.items():

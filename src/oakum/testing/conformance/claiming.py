@@ -56,6 +56,23 @@ def weights_stay_within_the_room(bench: Bench) -> None:
     assert [job.id for job in claimed] == [job.id for job in jobs[:3]]
 
 
+def arguments_stay_within_their_bytes(bench: Bench) -> None:
+    jobs = [NewJob(bench.id(), task, b"p" * 40, queue) for queue in ("default", "other") for task in "tut"]
+    bench.insert(*jobs)
+    worker = bench.worker()
+    want = Want(worker, ("default", "other"), {"t": 1, "u": 1}, ROOM, 9, payload=170)
+    assert [job.id for job in bench.store.claim(want, bench.now)] == [job.id for job in jobs[:4]]
+    assert [job.id for job in bench.store.claim(want, bench.now)] == [job.id for job in jobs[4:]]
+
+
+def one_job_with_more_than_those_bytes_is_claimed_alone(bench: Bench) -> None:
+    small, large, last = (NewJob(bench.id(), "t", b"p" * size) for size in (10, 1000, 10))
+    bench.insert(small, large, last)
+    want = Want(bench.worker(), ("default",), {"t": 1}, ROOM, 9, payload=100)
+    claims = [[job.id for job in bench.store.claim(want, bench.now)] for _ in range(4)]
+    assert claims == [[small.id], [large.id], [last.id], []]
+
+
 def the_first_that_does_not_fit_ends_its_queues_turn(bench: Bench) -> None:
     small, _big, _behind = (bench.plain(1, task=task)[0] for task in ("small", "big", "small"))
     (elsewhere,) = bench.plain(1, task="small", queue="other")

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- claim(holder, queues, weights, room, limit, now, stamp, again, expired): see Store.claim.
+-- claim(holder, queues, weights, room, limit, payload, now, stamp, again, expired): see Store.claim.
 -- `stamp` marks what this claim takes. When its answer was lost it is asked for `again`, and gets the same jobs.
-local holder, queues, weights, room, limit, now, stamp, again, expired = unpack(ARGS)
+local holder, queues, weights, room, limit, payload, now, stamp, again, expired = unpack(ARGS)
 local CHUNK = 100
 local LARGEST = 1000  -- jobs put off, or promoted, in one call
 local held = P .. 'held:' .. holder
@@ -137,10 +137,11 @@ local function take(queue)
       allows, field = key_allows(job, rate)
     end
     if allows then
-      if line.weight > room or limit == 0 then
+      local size = payload_bytes(job)
+      if line.weight > room or limit == 0 or (#found > 0 and size > payload) then
         return
       end
-      room, limit = room - line.weight, limit - 1
+      room, limit, payload = room - line.weight, limit - 1, payload - size
       use(allowed)
       use(line.allowed)
       if field then
