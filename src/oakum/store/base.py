@@ -129,6 +129,14 @@ class Flow(Struct, frozen=True):
     oldest_ms: int | None = None
 
 
+class Spent(Struct, frozen=True):
+    """A rate that is spent, of a queue or a task: the wall milliseconds from which the next of its jobs may start."""
+
+    kind: RuleKind
+    name: str
+    opens_ms: int
+
+
 class Space(Struct, frozen=True):
     """The bytes that a store takes where it lives, and those that it can grow to (its bound, the disk's free room, the
     server's memory), None where that is not known from here."""
@@ -271,6 +279,9 @@ class Store(Protocol):
 
     def rules(self, kind: RuleKind) -> Mapping[str, Ruled]:
         """All rules of a kind that are not without any bound."""
+
+    def spent(self, now: Instant) -> Sequence[Spent]:
+        """The rates of queues and tasks that are spent now and that available jobs wait for."""
 
     # -- schedules -----------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from oakum.model.ids import id_wall_ms
 from oakum.model.intake import Load
 from oakum.model.job import Claimed, JobQuery, JobView, NewJob, State
-from oakum.store.base import Count, Flow, Scheduled, Start, Story, Topic
+from oakum.store.base import Count, Flow, Page, Scheduled, Start, Story, Topic
 
 NO_HOLDER: Final = 0
 
@@ -138,7 +138,14 @@ def taking(job: NewJob, other: NewJob) -> NewJob:
     )  # fmt: skip
 
 
-def fits(view: JobView, query: JobQuery) -> bool:
+def find(rows: Iterable[Row], query: JobQuery) -> Page:
+    """See `oakum.store.base.Store.jobs`."""
+    views = sorted((row.view for row in rows), key=lambda view: view.id, reverse=True)
+    found = tuple(view for view in views if _fits(view, query))[: query.limit]
+    return Page(found, found[-1].id if len(found) == query.limit else None)
+
+
+def _fits(view: JobView, query: JobQuery) -> bool:
     return (
         (not query.states or view.state in query.states)
         and (query.task is None or view.task == query.task)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal
 
 from oakum.errors import NotEnqueued, StoreFull
 from oakum.model.bounds import Rate, Ruled, RuleKind, Rules, after_starts, may_start, opens_ms
-from oakum.store.base import Space
+from oakum.store.base import Space, Spent
 from oakum.store.memory.rows import Row
 from oakum.store.room import check_space
 
-Place = tuple[str, str, str]  # kind of rule, name, and the key for one that is kept by key
+Place = tuple[RuleKind | Literal["key"], str, str]  # kind of rate, name, and the key for one that is kept by key
 
 
 class RuleBook:
@@ -72,13 +73,15 @@ class RuleBook:
         for place, rate in self._rates(row):
             self._arrivals[place] = after_starts(rate, self._arrivals.get(place, 0.0), now_ms, 1)
 
-    def openings(self, waiting: Iterable[Row], now_ms: int) -> Iterator[int]:
-        """When each rate that is spent lets the next of these start."""
+    def holding_back(self, waiting: Iterable[Row], now_ms: int) -> list[Spent]:
+        """The rates that hold some of these back."""
+        found: dict[Place, Spent] = {}
         for row in waiting:
             for place, rate in self._rates(row):
-                arrival = self._arrivals.get(place, 0.0)
-                if place[0] != "key" and not may_start(rate, arrival, now_ms):
-                    yield math.ceil(opens_ms(rate, arrival))
+                kind, name, arrival = place[0], place[1], self._arrivals.get(place, 0.0)
+                if kind != "key" and not may_start(rate, arrival, now_ms):
+                    found[place] = Spent(kind, name, math.ceil(opens_ms(rate, arrival)))
+        return list(found.values())
 
     def forget_past(self, now_ms: int) -> None:
         """Lets go of rates of which nothing is spent any more."""

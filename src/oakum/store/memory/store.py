@@ -33,6 +33,7 @@ from oakum.store.base import (  # fmt: skip
     Page,
     Scheduled,
     Space,
+    Spent,
     Start,
     Story,
     Topic,
@@ -40,7 +41,7 @@ from oakum.store.base import (  # fmt: skip
 )
 from oakum.store.memory import keys
 from oakum.store.memory.moving import MemoryMoving
-from oakum.store.memory.rows import NO_HOLDER, Key, MemoryBell, Row, copy, counts, fits, flows, load, over, page, taking
+from oakum.store.memory.rows import NO_HOLDER, Key, MemoryBell, Row, copy, counts, find, flows, load, over, page, taking
 from oakum.store.memory.rulebook import RuleBook
 from oakum.store.moving import Notice
 
@@ -151,6 +152,10 @@ class MemoryStore:
     def rules(self, kind: RuleKind) -> Mapping[str, Ruled]:
         with self._all():
             return self._rules.known(kind)
+
+    def spent(self, now: Instant) -> Sequence[Spent]:
+        with self._all():
+            return self._rules.holding_back(self._in(State.AVAILABLE), now.wall_ms)
 
     def _ruled(self) -> None:
         for row in self._in(State.HELD):  # there may be more places now
@@ -272,8 +277,7 @@ class MemoryStore:
         with self._all():
             due = [row.run_at_ms for row in self._in(State.SCHEDULED)]
             expiring = [row.new.expires_ms for row in self._in(*WAITING) if row.new.expires_ms is not None]
-            opening = self._rules.openings(self._in(State.AVAILABLE), now.wall_ms)
-            return min([*due, *expiring, *opening], default=None)
+            return min([*due, *expiring, *(each.opens_ms for each in self.spent(now))], default=None)
 
     def prune(self, now: Instant, limit: int = 1000) -> int:
         with self._change():
@@ -418,9 +422,7 @@ class MemoryStore:
 
     def jobs(self, query: JobQuery) -> Page:
         with self._all():
-            views = sorted((row.view for row in self._rows.values()), key=lambda view: view.id, reverse=True)
-            found = tuple(view for view in views if fits(view, query))[: query.limit]
-            return Page(found, found[-1].id if len(found) == query.limit else None)
+            return find(self._rows.values(), query)
 
     def counts(self) -> Sequence[Count]:
         with self._all():

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from oakum.model.bounds import NO_RULES, Rate, RuleKind, after_starts, may_start, opens_ms
 from oakum.model.job import Claimed
-from oakum.store.base import Want
+from oakum.store.base import Spent, Want
 from oakum.store.postgres import claim, holders, rules, tally
 from oakum.store.postgres.claim import Wish
 from oakum.store.postgres.db import Db
@@ -29,17 +29,20 @@ INSERT INTO oakum.delta SELECT queue, task, side.state, side.sign * count(*), si
 FROM moved, (VALUES (0, -1), (2, 1)) AS side(state, sign) GROUP BY queue, task, side.state, side.sign
 """
 _OPEN: Final = """
-SELECT declared, override, arrival FROM oakum.rule JOIN oakum.name ON name.text = rule.name
+SELECT kind, name, declared, override, arrival FROM oakum.rule JOIN oakum.name ON name.text = rule.name
 WHERE limited AND EXISTS (SELECT 1 FROM oakum.job WHERE state = 0 AND
     ((kind = 'queue' AND queue = number) OR (kind = 'task' AND task = number)))
 """
 
 
-def next_open(db: Db, now_ms: int) -> int | None:
-    """The wall milliseconds at which the next spent rate that available jobs wait for lets one start."""
-    found = [(rules.decode(declared, said).rules.rate, arrival) for declared, said, arrival in db.all(_OPEN)]
-    spent = [(rate, at) for rate, at in found if rate is not None and not may_start(rate, at, now_ms)]
-    return min((math.ceil(opens_ms(rate, at)) for rate, at in spent), default=None)
+def spent(db: Db, now_ms: int) -> list[Spent]:
+    """See `oakum.store.base.Store.spent`."""
+    found: list[Spent] = []
+    for kind, name, declared, said, arrival in db.all(_OPEN):
+        rate = rules.decode(declared, said).rules.rate
+        if rate is not None and not may_start(rate, arrival, now_ms):
+            found.append(Spent(kind, name, math.ceil(opens_ms(rate, arrival))))
+    return found
 
 
 def take(db: Db, names: Names, want: Want, numbers: Mapping[str, int], now_ms: int) -> list[Claimed]:

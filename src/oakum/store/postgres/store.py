@@ -25,6 +25,7 @@ from oakum.store.base import (
     Page,
     Scheduled,
     Space,
+    Spent,
     Story,
     Topic,
     Want,
@@ -228,8 +229,8 @@ class PostgresStore:
         return changed
 
     def next_due(self, now: Instant) -> int | None:
-        found = self._connection.once(lambda db: (claim.next_due(db), limits.next_open(db, now.wall_ms)))
-        return min((at for at in found if at is not None), default=None)
+        due, spent = self._connection.once(lambda db: (claim.next_due(db), limits.spent(db, now.wall_ms)))
+        return min([*([] if due is None else [due]), *(each.opens_ms for each in spent)], default=None)
 
     def prune(self, now: Instant, limit: int = 1000) -> int:
         if not self._connection.once(lambda db: prune.is_due(db, now.wall_ms)):
@@ -282,6 +283,9 @@ class PostgresStore:
     def rules(self, kind: RuleKind) -> Mapping[str, Ruled]:
         known = self._connection.once(lambda db: bounds.read(db, kind))
         return {name: each for name, each in known.items() if each != Ruled()}
+
+    def spent(self, now: Instant) -> Sequence[Spent]:
+        return self._connection.once(lambda db: limits.spent(db, now.wall_ms))
 
     def _ruled(self, kind: RuleKind, names: Sequence[str]) -> None:
         """After a change there may be more places for keys, and more room."""

@@ -26,6 +26,7 @@ from oakum.store.base import (
     Page,
     Scheduled,
     Space,
+    Spent,
     Story,
     Topic,
     Want,
@@ -195,6 +196,9 @@ class RedisStore:
 
     def override(self, kind: RuleKind, name: str, rules: Rules | None) -> None:
         self._rule("override", kind, {name: rules})
+
+    def spent(self, now: Instant) -> Sequence[Spent]:
+        return [Spent(kind.decode(), name.decode(), at) for kind, name, at in self._call("spent", now.wall_ms)]
 
     def _rule(self, which: str, kind: RuleKind, rules: Mapping[str, Rules | None]) -> None:
         packed = [(name, _packed(each)) for name, each in rules.items()]

@@ -9,6 +9,7 @@ from typing import Final
 import apsw
 
 from oakum.model.bounds import Rate, RuleKind, Rules, after_starts, may_start, opens_ms
+from oakum.store.base import Spent
 from oakum.store.sqlite import rules
 from oakum.store.sqlite.connection import fetch_one
 from oakum.store.sqlite.names import Names
@@ -102,13 +103,13 @@ class Limits:
         return known
 
 
-def next_open(db: apsw.Connection, names: Names, now_ms: int) -> int | None:
-    """The wall milliseconds at which the next spent rate that available jobs wait for lets one start."""
-    opens: list[int] = []
+def spent(db: apsw.Connection, names: Names, now_ms: int) -> list[Spent]:
+    """See `oakum.store.base.Store.spent`."""
+    found: list[Spent] = []
     for kind, name in rules.limited(db):
         rule, arrival = rules.with_arrival(db, kind, name)
         if rule.rate is None or may_start(rule.rate, arrival, now_ms):
             continue
         if fetch_one(db, _WAITS[kind], (names.find(db, name),)):
-            opens.append(math.ceil(opens_ms(rule.rate, arrival)))
-    return min(opens, default=None)
+            found.append(Spent(kind, name, math.ceil(opens_ms(rule.rate, arrival))))
+    return found

@@ -25,6 +25,7 @@ from oakum.store.base import (
     Page,
     Scheduled,
     Space,
+    Spent,
     Story,
     Topic,
     Want,
@@ -131,8 +132,8 @@ class SqliteStore:
 
     def next_due(self, now: Instant) -> int | None:
         with self._connection.read() as db:
-            moments = (claim.next_due(db), limits.next_open(db, self._names, now.wall_ms))
-            return min((at for at in moments if at is not None), default=None)
+            due, spent = claim.next_due(db), limits.spent(db, self._names, now.wall_ms)
+        return min([*([] if due is None else [due]), *(each.opens_ms for each in spent)], default=None)
 
     def prune(self, now: Instant, limit: int = 1000) -> int:
         with self._connection.read() as db:
@@ -161,6 +162,10 @@ class SqliteStore:
     def rules(self, kind: RuleKind) -> Mapping[str, Ruled]:
         with self._connection.read() as db:
             return {name: each for name, each in ruling.read(db, kind).items() if each != Ruled()}
+
+    def spent(self, now: Instant) -> Sequence[Spent]:
+        with self._connection.read() as db:
+            return limits.spent(db, self._names, now.wall_ms)
 
     def _rule(self, kind: RuleKind, names: Iterable[str], change: Callable[[apsw.Connection], None]) -> None:
         self._names.make(names)

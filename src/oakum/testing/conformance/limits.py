@@ -7,7 +7,7 @@ import threading
 from oakum.model.bounds import Rate, Rules
 from oakum.model.job import DEFAULT_QUEUE, Claimed, NewJob, State
 from oakum.model.outcome import Completed, Failed, Released
-from oakum.store.base import Want
+from oakum.store.base import Spent, Want
 from oakum.testing.conformance.bench import ROOM, Bench
 
 BOTH = (DEFAULT_QUEUE, "other")
@@ -116,6 +116,22 @@ def a_rate_that_nobody_waits_for_is_nothing_to_wait_for(bench: Bench) -> None:
     assert bench.store.next_due(bench.now) is None
     bench.insert(NewJob(bench.id(), "t", b"", run_at_ms=bench.later(60)))
     assert bench.store.next_due(bench.now) == bench.later(60)
+
+
+def rates_that_are_spent_are_told_as_long_as_jobs_wait_for_them(bench: Bench) -> None:
+    bench.store.declare("task", {"t": TWO_IN_TEN_S, "u": TWO_IN_TEN_S})
+    bench.store.declare("queue", {DEFAULT_QUEUE: Rules(rate=Rate(2, 60_000)), "other": TWO_IN_TEN_S})
+    bench.plain(3)
+    assert bench.store.spent(bench.now) == []
+    worker = bench.worker()
+    claimed = bench.claim(worker)
+    told = sorted(bench.store.spent(bench.now), key=lambda each: each.kind)
+    assert told == [Spent("queue", DEFAULT_QUEUE, bench.later(30)), Spent("task", "t", bench.later(5))]
+    bench.clock.advance(5)
+    assert [each.kind for each in bench.store.spent(bench.now)] == ["queue"]
+    bench.clock.advance(25)
+    bench.end(worker, bench.claim_one(worker), Completed())
+    assert len(claimed) == 2 and bench.store.spent(bench.now) == [], "nobody waits"
 
 
 def a_task_in_two_queues_has_one_rate(bench: Bench) -> None:

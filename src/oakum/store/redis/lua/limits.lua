@@ -105,6 +105,31 @@ local function opens(rate, field)
   return math.ceil(arrival_of(field) - rate[2] + rate[2] / rate[1])
 end
 
+-- The rates that are spent and that available jobs wait for, as {kind, name, when the next may start}.
+local function spent_rates(now)
+  local found, seen = {}, {}
+  local function look_at(kind, number)
+    local field = kind .. ':' .. number
+    local name = not seen[field] and name_of(number)
+    local rate = name and rules_of(kind, name).rate
+    seen[field] = true
+    if rate and may_start(rate, field, now) == 0 then
+      found[#found + 1] = {kind, name, opens(rate, field)}
+    end
+  end
+  if call('EXISTS', P .. 'declared:queue', P .. 'override:queue', P .. 'declared:task', P .. 'override:task') > 0 then
+    for _, number in ipairs(call('HVALS', P .. 'number')) do
+      for place, task in ipairs(call('SMEMBERS', P .. 'open:' .. number)) do
+        if place == 1 then
+          look_at('queue', number)
+        end
+        look_at('task', task)
+      end
+    end
+  end
+  return found
+end
+
 -- How many jobs of a queue or task may start: asked once a call, and counted down.
 local allowances = {}
 

@@ -1,0 +1,3 @@
+#!lua flags=no-writes
+-- spent(now): see Store.spent
+return spent_rates(ARGS[1])
