@@ -41,11 +41,15 @@ class Workshop:
         self._workers: list[subprocess.Popen[bytes]] = []
         self._pids: set[int] = set()
         self.write(source)
-        self.tasks = self._load()
-        self.app: Oakum = self.tasks.app
+        self.load()
 
     def write(self, source: str) -> None:
         (self.path / "shop.py").write_text(HEAD.format(path=str(self.path)) + source)
+
+    def load(self) -> None:
+        """Takes up what is written there now."""
+        self.tasks = self._load()
+        self.app: Oakum = self.tasks.app
 
     def rewrite(self, old: str, new: str) -> None:
         """Puts something else in the place of some text of the application."""
