@@ -63,16 +63,9 @@ class ProcFs:
 
     def stat(self, pid: int) -> Stat | None:
         """The figures of one process, None when it has ended."""
-        try:
-            fd = os.open(f"{self.root}/{pid}/stat", os.O_RDONLY)
-        except OSError:
+        line = self._read(f"{pid}/stat", 4096)
+        if line is None:
             return None
-        try:
-            line = os.read(fd, 4096)
-        except OSError:
-            return None
-        finally:
-            os.close(fd)
         end = line.rfind(b")")  # the name may hold spaces and parentheses itself
         fields = line[end + 2 :].split(None, 22)
         if end < 0 or len(fields) < 22:
@@ -167,16 +160,7 @@ class ProcFs:
         return {key: value for key, _, value in (line.partition(separator) for line in lines)}
 
     def _read(self, name: str, size: int = _LONGEST_FILE) -> bytes | None:
-        try:
-            fd = os.open(f"{self.root}/{name}", os.O_RDONLY)
-        except OSError:
-            return None
-        try:
-            return os.read(fd, size)
-        except OSError:
-            return None
-        finally:
-            os.close(fd)
+        return read_file(f"{self.root}/{name}", size)
 
     def _probe_fd_size(self) -> bool:
         """Since Linux 6.2 the size of /proc/PID/fd is the number of descriptors: ten times cheaper than listing them."""
@@ -185,6 +169,20 @@ class ProcFs:
             return os.stat(f"{self.root}/self/fd").st_size == listed
         except OSError:
             return False
+
+
+def read_file(path: str, size: int = _LONGEST_FILE) -> bytes | None:
+    """What the kernel answers in one read of up to `size` bytes: all of a small file, cheaply. None where it does not."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return os.read(fd, size)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
 
 
 def _kib(pairs: dict[bytes, bytes], name: bytes) -> int | None:

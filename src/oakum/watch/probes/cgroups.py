@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final, NamedTuple
 
+from oakum.host.procfs import read_file
 from oakum.units import GIB
 from oakum.watch.history import UNKNOWN
 from oakum.watch.probe import Reading
@@ -18,6 +19,7 @@ from oakum.watch.tables import CGROUPS, Entity
 _MOST_GROUPS: Final = 64
 _MOST_LOOKED_AT: Final = 2000
 _LOOK_EVERY_S: Final = 300.0
+_LONGEST_FILE: Final = 4096
 _NO_LIMIT: Final = GIB << 30  # version 1 writes "none" as a number near 2**63
 
 
@@ -75,8 +77,8 @@ class CgroupProbe:
 
     def _kills(self, directory: str) -> int:
         for line in _read(directory, self._files.kills).splitlines():
-            word, _, count = line.partition(" ")
-            if word == "oom_kill":
+            word, _, count = line.partition(b" ")
+            if word == b"oom_kill":
                 return int(count)
         return UNKNOWN
 
@@ -86,9 +88,5 @@ class CgroupProbe:
         return int(text) if text.isdigit() and int(text) < _NO_LIMIT else UNKNOWN
 
 
-def _read(directory: str, name: str) -> str:
-    try:
-        with open(os.path.join(directory, name), encoding="ascii") as file:
-            return file.read()
-    except OSError:
-        return ""  # the group is gone, or its version has no such file
+def _read(directory: str, name: str) -> bytes:
+    return read_file(f"{directory}/{name}", _LONGEST_FILE) or b""  # the group is gone, or its version has no such file
