@@ -53,7 +53,7 @@ class Inspector:
         store = self._store
         found = overview(
             self._now().wall_ms, store.durability, self._workers(), store.counts(), store.stats(),
-            self.queues.all(), store.rules("task"),
+            self.queues.all(), store.rules("task"), store.spent(self._now()),
         )  # fmt: skip
         return msgspec.structs.replace(found, schedules=self.schedules.ticking())
 

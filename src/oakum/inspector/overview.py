@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from oakum.inspector.tally import tally_by
+from oakum.inspector.standing import standing_still
+from oakum.inspector.tally import in_words, tally_by
 from oakum.inspector.views import Overview, QueueRow, Tally, TaskRow, WorkerRow
 from oakum.model.bounds import Ruled, Rules
 from oakum.model.report import decode_report
 from oakum.model.stats import TaskStats
 from oakum.run.rules import write_rate
-from oakum.store.base import Count, Holder
-from oakum.units import format_size
+from oakum.store.base import Count, Holder, Spent
 
 SILENT_MS: Final = 10_000  # a worker reports every two seconds
 
@@ -39,8 +39,9 @@ def overview(
     stats: Mapping[str, TaskStats],
     queues: Sequence[QueueRow],
     rules: Mapping[str, Ruled],
+    spent: Sequence[Spent] = (),
 ) -> Overview:
-    """The whole of it. `rules` are the tasks'. Tasks by name."""
+    """The whole of it. `rules` are the tasks', `spent` the rates that hold jobs back. Tasks by name."""
     limits, by_task = _limits(workers), tally_by("task", counts)
     task_rows = tuple(
         _task_row(
@@ -52,7 +53,7 @@ def overview(
         )
         for name in sorted(by_task.keys() | stats.keys() | limits.keys())
     )
-    notes = tuple(_notes(now_ms, workers, queues, task_rows, limits))
+    notes = (*_notes(now_ms, workers, queues, task_rows, limits), *standing_still(now_ms, queues, task_rows, spent))
     return Overview(now_ms, durability, tuple(workers), tuple(queues), task_rows, notes)
 
 
@@ -103,35 +104,17 @@ def _notes(
             yield f"worker {worker.pid}: {note}"
     if not alive:
         waiting = sum(queue.jobs.waiting for queue in queues)
-        what = f", {_jobs(waiting)} waiting" if waiting else ""
+        what = f", {in_words(waiting)} waiting" if waiting else ""
         yield f"no worker runs{what}: start one with `oakum worker MODULE:APP`"
     for task in tasks:
         if known and task.jobs.waiting and task.name not in known:
-            yield f"no running worker knows task {task.name}, {_jobs(task.jobs.waiting)} waiting"
-        if task.at_once is not None and task.jobs.available and task.jobs.running >= task.at_once:
-            yield f"task {task.name} is at its limit: {task.at_once:,} running, {_jobs(task.jobs.available)} held back"
+            yield f"no running worker knows task {task.name}, {in_words(task.jobs.waiting)} waiting"
     served = {queue for worker in alive for queue in (worker.report.queues if worker.report is not None else ())}
     for queue in queues:
         if queue.jobs.available and served and queue.name not in served:
             yield (
-                f"no running worker takes from queue {queue.name}, {_jobs(queue.jobs.available)} waiting:"
+                f"no running worker takes from queue {queue.name}, {in_words(queue.jobs.available)} waiting:"
                 f" start one with `--queues {queue.name}`"
             )
-        yield from _bounds(queue)
         if queue.jobs.quarantined:
-            yield f"{_jobs(queue.jobs.quarantined)} quarantined in queue {queue.name}: `oakum jobs --state quarantined`"
-
-
-def _bounds(queue: QueueRow) -> Iterator[str]:
-    rules, tally = queue.rules, queue.jobs
-    if queue.used is not None and queue.used >= 1:
-        held = [f"{tally.waiting + tally.running:,} of {rules.max_jobs:,} jobs"] if rules.max_jobs is not None else []
-        if rules.max_bytes is not None:
-            held.append(f"{format_size(queue.bytes)} of {format_size(rules.max_bytes)}")
-        yield f"queue {queue.name} is full: {' and '.join(held)} (on_full={rules.on_full})"
-    if rules.limit is not None and tally.available and tally.running >= rules.limit:
-        yield f"queue {queue.name} is at its limit: {rules.limit:,} running, {_jobs(tally.available)} held back"
-
-
-def _jobs(count: int) -> str:
-    return "1 job" if count == 1 else f"{count:,} jobs"
+            yield f"{in_words(queue.jobs.quarantined)} quarantined in queue {queue.name}: `oakum jobs --state quarantined`"

@@ -16,3 +16,8 @@ def tally_by(what: Literal["queue", "task"], counts: Iterable[Count]) -> dict[st
     for count in counts:
         jobs.setdefault(getattr(count, what), Counter())[count.state.label] += count.jobs
     return {name: Tally(**by_state) for name, by_state in jobs.items()}
+
+
+def in_words(jobs: int) -> str:
+    """So many jobs."""
+    return "1 job" if jobs == 1 else f"{jobs:,} jobs"

@@ -72,6 +72,13 @@ def test_what_makes_no_sense_is_told_in_one_line(tasks, oakum, words, says):
     assert tasks.rules("task")["send"].override is None
 
 
+def test_status_says_until_when_a_rate_is_spent(tasks, bench, oakum):
+    oakum("task", "set", "send", "--rate", "1/1h", "--limit", "none")
+    bench.claim(bench.worker(), {"send": 1})
+    said = " ".join(oakum("status", "--once").out.split())
+    assert "task send has spent its rate of 1/1h: the next may start in" in said
+
+
 def test_the_bound_of_the_store(bench, oakum):
     assert "nothing is declared: that is the store's own default" in oakum("bound").out
     bench.store.declare("store", {"": Rules(max_bytes=2 << 30)})

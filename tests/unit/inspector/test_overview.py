@@ -13,7 +13,7 @@ from oakum.model.bounds import Rate, Ruled, Rules
 from oakum.model.job import State
 from oakum.model.report import WorkerReport, encode_report
 from oakum.model.stats import TaskStats
-from oakum.store.base import Count, Holder, Identity
+from oakum.store.base import Count, Holder, Identity, Spent
 
 NOW = 1_000_000
 HOST = Identity("ship", "boot", 1, 4711, 3)
@@ -33,10 +33,11 @@ def worker(state: str = "running", **told) -> WorkerRow:
     return WorkerRow(1, "ship", 4711, state, report(**told))
 
 
-def look(workers=(), counts=(), stats=None, paused=frozenset(), queues=None, tasks=None, now_ms=NOW) -> Overview:
-    return overview(
-        now_ms, "memory", workers, counts, stats or {}, queue_rows(counts, paused, queues or {}), tasks or {}
-    )
+def look(
+    workers=(), counts=(), stats=None, paused=frozenset(), queues=None, tasks=None, now_ms=NOW, spent=()
+) -> Overview:
+    rows = queue_rows(counts, paused, queues or {})
+    return overview(now_ms, "memory", workers, counts, stats or {}, rows, tasks or {}, spent)
 
 
 def measured(runs: int, failures: int, *, us: int, peak: int) -> TaskStats:
@@ -167,6 +168,31 @@ def test_bounds_and_limits_are_noted_where_they_are_met():
     assert (task.at_once, task.rate) == (2, "5/1s")
     roomy = look(counts=counts, queues={"mail": Ruled(Rules(max_jobs=11, limit=3))})
     assert [note for note in roomy.notes if "full" in note or "limit" in note] == []
+
+
+def test_why_jobs_wait_is_said_in_one_line_each():
+    counts = [
+        Count("mail", "send", State.AVAILABLE, 6),
+        Count("calls", "call", State.HELD, 3),
+        Count("calls", "call", State.RUNNING, 1),
+        Count("night", "send", State.SCHEDULED, 2),
+    ]
+    ruled = Ruled(Rules(rate=Rate(100, 60_000)))
+    found = look(
+        counts=counts, queues={"mail": ruled}, tasks={"send": ruled}, paused=frozenset({"night", "empty"}),
+        spent=[Spent("queue", "mail", NOW + 12_300), Spent("task", "send", NOW - 1)],
+    )  # fmt: skip
+    assert found.notes[1:] == (
+        "task send has spent its rate of 100/1m: the next may start in 0 ms, 6 jobs held back",
+        "queue calls: 3 jobs held until an earlier one of the same key has ended",
+        "queue mail has spent its rate of 100/1m: the next may start in 12.3 s, 6 jobs held back",
+        "queue night is paused, 2 jobs waiting: `oakum resume night`",
+    )
+
+
+def test_jobs_behind_their_key_are_no_note_while_others_can_start():
+    counts = [Count("calls", "call", State.HELD, 3), Count("calls", "call", State.AVAILABLE, 1)]
+    assert not any("held" in note for note in look(counts=counts).notes)
 
 
 def test_a_queue_says_what_was_declared_where_somebody_says_otherwise():

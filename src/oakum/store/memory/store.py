@@ -116,9 +116,8 @@ class MemoryStore:
         """A waiting job takes what a new one with its key says."""
         if row.state.terminal:  # let go of by this same call
             return
-        rules = self._rules.of("queue", row.new.queue)
         held, growth = load(self._rows.values(), row.new.queue), len(job.payload) - len(row.new.payload)
-        check_room(row.new.queue, rules, held, 0, max(0, growth))
+        check_room(row.new.queue, self._rules.of("queue", row.new.queue), held, 0, max(0, growth))
         row.new = taking(row.new, job)
         if job.run_at_ms:
             self._leave(row, now_ms)
