@@ -22,9 +22,13 @@ class Tail:
             self._dropped += excess
 
     def text(self) -> bytes:
-        """What was kept, whole lines where anything was dropped before them, under a line that says how much was."""
-        if not self._dropped:
-            return bytes(self._kept)
-        start = self._kept.find(b"\n") + 1
-        gone = format_size(self._dropped + start)
-        return f"[the first {gone} of the output were not kept]\n".encode() + bytes(self._kept[start:])
+        """What was kept, ended by a newline; whole lines where anything was dropped before them, which is said first.
+
+        Of a line that is longer than all that is kept its end is shown.
+        """
+        kept, said = bytes(self._kept), b""
+        if self._dropped:
+            whole = kept[kept.find(b"\n") + 1 :] or kept
+            gone = format_size(self._dropped + len(kept) - len(whole))
+            kept, said = whole, f"[the first {gone} of the output were not kept]\n".encode()
+        return said + kept + (b"" if kept.endswith(b"\n") or not kept else b"\n")
