@@ -249,6 +249,24 @@ def test_a_queryset_that_django_cannot_delete_is_left_alone(alias, spoil):
     assert contents(alias) == before
 
 
+def test_the_look_for_rows_that_stay_ends_at_the_first(alias):
+    from django.db import connections
+
+    plain, asked = models().Plain.objects.using(alias), []
+    plain.bulk_create([models().Plain(created=NOW if n == 49 else OLD) for n in range(50)])
+
+    def hear(execute, sql, params, many, context):
+        asked.append((sql, params))
+        return execute(sql, params, many, context)
+
+    with connections[alias].execute_wrapper(hear):
+        assert purge.queryset(plain.filter(created__lt=NOW), options=Options(dry_run=True)).would == 49
+    [(look, params)] = [one for one in asked if "EXISTS" in one[0]]
+    with connections[alias].cursor() as cursor:
+        cursor.execute(f"EXPLAIN {look}", params)
+        assert "MATERIALIZED" not in str(cursor.fetchall())  # MariaDB: all that match are read before the first answer
+
+
 def test_inside_a_transaction_it_refuses(alias):
     from django.db import transaction
 
