@@ -56,9 +56,10 @@ class SqliteCare:
     def looks(self) -> Iterator[Look]:
         with self._connection.read() as db:
             yield whether_open(notice.read(db))
-            messages = [text for (text,) in db.execute(f"PRAGMA integrity_check({_WORST})") if text != "ok"]
-            damage = (Finding(f"the file is damaged: {text}", "restore the last backup") for text in messages)
-            yield Look("pages and indexes", tuple(damage))
+            damage = tuple(_damage(db))
+            yield Look("pages and indexes", damage)
+            if damage:
+                return  # what can't be read can't be counted
             with db:  # all that follows is of one moment
                 yield Look("counts", tuple(_counts(db)))
                 yield Look("leases", tuple(_leases(db)))
@@ -109,6 +110,16 @@ class SqliteCare:
             self._tell(Step("the file is written anew", 0, 1))
             db.execute("PRAGMA auto_vacuum = INCREMENTAL; VACUUM")
             self._tell(Step("the file is written anew", 1, 1))
+
+
+def _damage(db: apsw.Connection) -> Iterator[Finding]:
+    remedy = "restore the last backup"
+    try:
+        for (text,) in db.execute(f"PRAGMA integrity_check({_WORST})"):
+            if text != "ok":
+                yield Finding(f"the file is damaged: {text}", remedy)
+    except apsw.CorruptError as error:  # what has been told is not all
+        yield Finding(f"the file is damaged: {error}", remedy)
 
 
 def _counts(db: apsw.Connection) -> Iterator[Finding]:
