@@ -21,14 +21,14 @@ def list_view(rows: Sequence[QueueRow], width: int) -> Iterator[RenderableType]:
         "WAITING": [show.number(row.jobs.waiting - row.jobs.held) for row in rows],
         "HELD": [show.number(row.jobs.held) for row in rows],
         "RUNNING": [show.number(row.jobs.running) for row in rows],
-        "MAX": [_count(row.rules.max_jobs) for row in rows],
+        "MAX": [show.count(row.rules.max_jobs) for row in rows],
         "BYTES": [show.size(row.bytes or None) for row in rows],
         "MAX BYTES": [show.size(row.rules.max_bytes) for row in rows],
         "USED": [used(row) for row in rows],
         "ON FULL": [row.rules.on_full if row.used is not None else show.UNKNOWN for row in rows],
-        "LIMIT": [_count(row.rules.limit) for row in rows],
+        "LIMIT": [show.count(row.rules.limit) for row in rows],
         "RATE": [row.rules.rate or show.UNKNOWN for row in rows],
-        "A KEY": [_a_key(row.rules) for row in rows],
+        "A KEY": [a_key(row.rules) for row in rows],
     }
     always = ("WAITING", "RUNNING")
     shown = {
@@ -78,26 +78,28 @@ def _holds(row: QueueRow) -> str:
 
 
 def _rules(rules: RulesRow, indent: str) -> list[tuple[str, str]]:
-    bounds = []
-    if rules.max_jobs is not None:
-        bounds.append(show.jobs(rules.max_jobs))
-    if rules.max_bytes is not None:
-        bounds.append(f"{show.size(rules.max_bytes)} of arguments")
     at_once = [] if rules.limit is None else [f"{rules.limit:,} at once"]
     at_once += [] if rules.rate is None else [f"{rules.rate} start"]
     key = f"{rules.key_limit:,} at once" + (f", {rules.key_rate} start" if rules.key_rate is not None else "")
     return [
-        (f"{indent}bound", f"{' or '.join(bounds)}, then {rules.on_full}" if bounds else "none"),
+        (f"{indent}bound", bound(rules)),
         (f"{indent}limit", ", ".join(at_once) or "none"),
         (f"{indent}each key", key),
     ]
 
 
-def _a_key(rules: RulesRow) -> str:
+def bound(rules: RulesRow) -> str:
+    """How much a queue may hold, and what happens then."""
+    bounds = []
+    if rules.max_jobs is not None:
+        bounds.append(show.jobs(rules.max_jobs))
+    if rules.max_bytes is not None:
+        bounds.append(f"{show.size(rules.max_bytes)} of arguments")
+    return f"{' or '.join(bounds)}, then {rules.on_full}" if bounds else "none"
+
+
+def a_key(rules: RulesRow) -> str:
+    """What holds for the jobs of each key, in few places."""
     if (rules.key_limit, rules.key_rate) == (1, None):
         return show.UNKNOWN
     return " ".join(part for part in (str(rules.key_limit), rules.key_rate) if part)
-
-
-def _count(value: int | None) -> str:
-    return show.UNKNOWN if value is None else f"{value:,}"

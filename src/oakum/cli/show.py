@@ -71,6 +71,11 @@ def size(count: float | None) -> str:
     return UNKNOWN if count is None else format_size(count).replace(" ", "").removesuffix("iB")
 
 
+def count(value: int | None) -> str:
+    """A count that may be unknown, or unbounded."""
+    return UNKNOWN if value is None else f"{value:,}"
+
+
 def duration(seconds: float | None) -> str:
     """Seconds in five or six places: `12ms`, `1.15s`, `4m10s`."""
     return UNKNOWN if seconds is None else format_duration(seconds).replace(" ", "")

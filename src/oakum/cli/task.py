@@ -82,7 +82,7 @@ def _print(rows: list[RuledTask]) -> None:
             show.tail(row.name, console.width - 40) + ("*" if row.declared is not None else ""),
             show.number(row.jobs.waiting),
             show.number(row.jobs.running),
-            show.UNKNOWN if row.rules.limit is None else f"{row.rules.limit:,}",
+            show.count(row.rules.limit),
             row.rules.rate or show.UNKNOWN,
         )
     console.print(table)

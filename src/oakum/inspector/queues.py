@@ -56,9 +56,9 @@ def queue_rows(counts: Iterable[Count], paused: frozenset[str], rules: Mapping[s
     for name in sorted(tallies.keys() | paused | rules.keys()):
         ruled = rules.get(name, Ruled())
         size = sum(count.bytes for count in counts if count.queue == name and not count.state.terminal)
-        declared = None if ruled.override is None else _row(ruled.declared)
+        declared = None if ruled.override is None else rules_row(ruled.declared)
         tally = tallies.get(name, Tally())
-        rows.append(QueueRow(name, name in paused, tally, size, _row(ruled.rules), declared))
+        rows.append(QueueRow(name, name in paused, tally, size, rules_row(ruled.rules), declared))
     return tuple(rows)
 
 
@@ -68,6 +68,7 @@ def warning(row: QueueRow) -> str:
     return too_low(f"queue {row.name}", bounds, row.jobs.waiting + row.jobs.running, row.bytes)
 
 
-def _row(rules: Rules) -> RulesRow:
+def rules_row(rules: Rules) -> RulesRow:
+    """Rules as people see them."""
     rate, key_rate = (None if each is None else write_rate(each) for each in (rules.rate, rules.key_rate))
     return RulesRow(rules.max_jobs, rules.max_bytes, rules.on_full, rules.limit, rate, rules.key_limit, key_rate)

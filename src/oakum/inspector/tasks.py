@@ -71,9 +71,10 @@ class Tasks:
 
 
 def _row(name: str, jobs: Tally, ruled: Ruled, known: bool) -> RuledTask:
-    declared = None if ruled.override is None else _rules(ruled.declared)
-    return RuledTask(name, jobs, _rules(ruled.rules), declared, known)
+    declared = None if ruled.override is None else task_rules(ruled.declared)
+    return RuledTask(name, jobs, task_rules(ruled.rules), declared, known)
 
 
-def _rules(rules: Rules) -> TaskRules:
+def task_rules(rules: Rules) -> TaskRules:
+    """A task's rules as people see them."""
     return TaskRules(rules.limit, None if rules.rate is None else write_rate(rules.rate))

@@ -13,6 +13,7 @@ from typing import Final
 from oakum.errors import CannotRun, UsageError
 from oakum.model.task import Manifest
 from oakum.run.app import Oakum
+from oakum.run.odd_rules import odd_rules
 
 UNSAFE_TO_FORK: Final = {"cygrpc": "gRPC", "libtorch_cpu": "PyTorch", "libtensorflow": "TensorFlow"}
 """Libraries whose native threads are known not to survive a fork: a part of the file name, and who it is."""
@@ -119,6 +120,9 @@ def _warnings(app: Oakum) -> Iterator[str]:
         if sync and inspect.iscoroutinefunction(middleware):
             name = getattr(middleware, "__name__", "?")
             yield f"middleware {name} is async and cannot wrap {sync[0]}, which is not"
+    yield from odd_rules(
+        app.desk.declared, (task.spec for name, task in sorted(app.tasks.items()) if name == task.name)
+    )
 
 
 _OWN: Final = os.path.dirname(os.path.dirname(os.path.realpath(__file__))) + os.sep

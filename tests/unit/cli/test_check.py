@@ -83,3 +83,34 @@ def test_one_that_cannot_be_imported_is_one_line(app, oakum):
     said = oakum("check", app("import nowhere_to_be_found"))
     assert (said.status, said.out, said.err.count("\n")) == (3, "", 1)
     assert oakum("check", "nowhere_to_be_found:app").status == 2
+
+
+RULED = """
+app.queue("mail", max_jobs=1000, max_bytes="1MiB", on_full="reject", rate="100/1m", key_rate="5/1s")
+app.queue("resizes", limit=4)
+
+@app.task(name="shop.resize2", queue="resize", limit=2, rate="10/s")
+def resize2() -> None: ...
+"""
+
+
+def test_queues_and_limits_are_listed(app, oakum):
+    out = oakum("check", app(APP + RULED)).out
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert "mail 1,000 jobs or 1.00M of arguments, then reject - 100/1m 1 5/1s" in lines
+    assert "resizes none 4 - -" in lines
+    assert any(line.endswith("resize learned 1h 00m - 2 10/1s") for line in lines)
+    assert all(len(line) <= 80 for line in out.splitlines() if line.startswith(("mail", "resizes")))
+    shown = json.loads(oakum("check", app(APP + RULED), "--format", "json").out)
+    assert [(queue["name"], queue["max_jobs"], queue["limit"]) for queue in shown["queues"]] == [
+        ("mail", 1000, None), ("resizes", None, 4),
+    ]  # fmt: skip
+    assert {"task": "shop.resize2", "limit": 2, "rate": "10/1s"} in shown["limits"]
+
+
+def test_what_is_odd_about_rules_is_told(app, oakum):
+    out = oakum("check", app(APP + RULED)).out
+    assert (
+        "! queue resizes is declared and no task goes there, but to resize, which is not declared: is that one name?"
+        in out
+    )
