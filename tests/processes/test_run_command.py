@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import select
 import signal
 import subprocess
@@ -355,3 +356,14 @@ def test_install_cron_shows_a_diff_that_patch_accepts(run, tmp_path):
     assert before != crontab.read_text()
     assert "--timeout 5m --memory 200MiB --lock poll-" in crontab.read_text()
     assert "--output pass -- poll --all >> /tmp/log 2>&1" in crontab.read_text()
+
+
+def test_install_cron_leaves_bytes_line_ends_and_a_missing_last_newline_as_they_are(tmp_path):
+    crontab = tmp_path / "crontab"
+    before = b"# \xe4\xf6\nSHELL=/bin/bash\n1 * * * * caf\xe9 --all\r\n2 * * * * a\x0cb\n3 * * * * date +\\%F\n4 * * * * last"
+    crontab.write_bytes(before)
+    shown = subprocess.run([*OAKUM, "--install-cron", str(crontab)], check=True, capture_output=True)
+    subprocess.run(["patch", "--binary", str(crontab)], input=shown.stdout, check=True, capture_output=True)
+    after = crontab.read_bytes()
+    assert after.count(b" -- ") == 4
+    assert re.sub(rb"\S*oakum run [^\n]*? -- ", b"", after) == before

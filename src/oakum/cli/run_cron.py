@@ -10,11 +10,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from io import StringIO
 
 from oakum.errors import CannotRun, UsageError
 from oakum.units import parse_duration, parse_size
 from oakum.watch.crontab import CronLine
 from oakum.watch.guard.cron import guard_crontab, time_limit
+from oakum.watch.places import own_command
 
 
 def show(args: argparse.Namespace) -> int:
@@ -25,11 +27,11 @@ def show(args: argparse.Namespace) -> int:
         parse_size(args.memory, name="--memory")
     before, name = _read(args.install_cron)
     guarded = guard_crontab(before, _prefix(args), system=name.startswith("/etc/"))
-    diff = difflib.unified_diff(
-        before.splitlines(keepends=True), guarded.text.splitlines(keepends=True), name, name + " (guarded)"
-    )
-    sys.stdout.writelines(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n" for line in diff)
-    lines = before.splitlines()
+    lines = list(StringIO(before))
+    for line in difflib.unified_diff(lines, list(StringIO(guarded.text)), name, name + " (guarded)"):
+        ending = "" if line.endswith("\n") else "\n\\ No newline at end of file\n"
+        sys.stdout.buffer.write((line + ending).encode(errors="surrogateescape"))
+    sys.stdout.flush()
     for number, reason in guarded.unchanged:
         print(f"line {number} stays: {reason}: {lines[number - 1].strip()}", file=sys.stderr)
     if guarded.text == before:
@@ -39,12 +41,11 @@ def show(args: argparse.Namespace) -> int:
 
 def _prefix(args: argparse.Namespace) -> Callable[[CronLine, str], str]:
     """Writes the guard of one line: the limits given to this call, else the time until the next run is due."""
-    oakum = shutil.which("oakum") or os.path.abspath(sys.argv[0])  # cron's own PATH is /usr/bin:/bin
 
     def prefix(line: CronLine, lock: str) -> str:
         timeout = args.timeout or time_limit(line)
         options = {"--timeout": timeout, "--memory": args.memory, "--lock": lock, "--archive": args.archive}
-        words = [oakum, "run"]
+        words = [*own_command(), "run"]
         for name, value in options.items():
             words += [] if value is None else [name, value]
         return shlex.join(words)
@@ -55,19 +56,22 @@ def _prefix(args: argparse.Namespace) -> Callable[[CronLine, str], str]:
 def _read(source: str) -> tuple[str, str]:
     """The crontab's text and a name for it: your own for "", standard input for "-", else a file."""
     if source == "-":
-        return sys.stdin.read(), "crontab"
+        return _decoded(sys.stdin.buffer.read()), "crontab"
     if source:
         try:
-            with open(source, encoding="utf-8", errors="surrogateescape") as file:
-                return file.read(), os.path.abspath(source)
+            with open(source, "rb") as file:
+                return _decoded(file.read()), os.path.abspath(source)
         except OSError as error:
             raise UsageError(f"--install-cron: {source}: {error.strerror}") from error
     program = shutil.which("crontab")
     if program is None:
         raise CannotRun("--install-cron: there is no `crontab` here; name a file, like: --install-cron /etc/cron.d/app")
-    answer = subprocess.run(
-        [program, "-l"], check=False, capture_output=True, text=True, errors="surrogateescape", timeout=30
-    )
+    answer = subprocess.run([program, "-l"], check=False, capture_output=True, timeout=30)
     if answer.returncode != 0:
-        raise CannotRun(f"--install-cron: crontab -l: {answer.stderr.strip() or 'failed'}")
-    return answer.stdout, "crontab"
+        raise CannotRun(f"--install-cron: crontab -l: {_decoded(answer.stderr).strip() or 'failed'}")
+    return _decoded(answer.stdout), "crontab"
+
+
+def _decoded(raw: bytes) -> str:
+    """Every byte comes out again as it was, whatever the crontab's encoding and line ends: the diff must apply."""
+    return raw.decode(errors="surrogateescape")

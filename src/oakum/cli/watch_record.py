@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Final
@@ -89,20 +88,15 @@ class _Teller:
 
 def _print_unit(args: argparse.Namespace) -> int:
     from oakum.watch.install import install_steps, unit_text
+    from oakum.watch.places import own_command
 
-    command = [
-        shutil.which("oakum") or os.path.abspath(sys.argv[0]),
-        "watch",
-        "--every",
-        args.every,
-        "--keep",
-        args.keep,
-    ]
-    for option, values in (("--archive", [args.archive]), ("--notify", args.notify), ("--quiet", [args.quiet])):
+    archive = None if args.archive is None else os.path.abspath(args.archive)
+    command = [*own_command(), "watch", "--every", args.every, "--keep", args.keep]
+    for option, values in (("--archive", [archive]), ("--notify", args.notify), ("--quiet", [args.quiet])):
         for value in values:
             command += [] if value is None else [option, value]
-    print(unit_text(command, args.archive), end="")
-    print("\n".join(("To install it, as root:", *install_steps(command, args.archive))), file=sys.stderr)
+    print(unit_text(command, archive), end="")
+    print("\n".join(("To install it, as root:", *install_steps(command, archive))), file=sys.stderr)
     return 0
 
 

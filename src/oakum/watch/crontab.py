@@ -48,7 +48,7 @@ def interval(schedule: str) -> float | None:
 
 def read_crontab(text: str, *, system: bool = False) -> Iterator[CronLine]:
     """The jobs of a crontab; `system` for `/etc/crontab` and `/etc/cron.d`, whose lines name a user."""
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         bare = line.lstrip()
         if not bare or bare.startswith("#") or _SETTING.match(bare):
             continue

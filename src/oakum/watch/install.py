@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from typing import Final
@@ -39,8 +40,15 @@ UNIT_PATH: Final = "/etc/systemd/system/oakum-watch.service"
 
 def unit_text(command: Sequence[str], archive: str | None = None) -> str:
     """The unit that runs `command`, whose first word is the absolute path of `oakum`; it may write to `archive`."""
-    place = "StateDirectory=oakum/watch\nStateDirectoryMode=0700" if archive is None else f"ReadWritePaths={archive}"
-    return _UNIT.format(command=shlex.join(command).replace("%", "%%"), place=place)
+    own = "StateDirectory=oakum/watch\nStateDirectoryMode=0700"
+    place = own if archive is None else f"ReadWritePaths={_quoted(archive)}"
+    return _UNIT.format(command=" ".join(_quoted(word).replace("$", "$$") for word in command), place=place)
+
+
+def _quoted(word: str) -> str:
+    """A word as systemd reads it: quotes and backslashes as in C, percent signs doubled (systemd.syntax(7))."""
+    escaped = word.replace("\\", r"\\").replace('"', r"\"").replace("%", "%%")
+    return escaped if re.fullmatch(r"[\w./:@%+=,-]+", escaped) else f'"{escaped}"'
 
 
 def install_steps(command: Sequence[str], archive: str | None = None) -> list[str]:

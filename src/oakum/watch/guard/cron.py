@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import StringIO
 from typing import Final
 
 from oakum.watch.crontab import CronLine, interval, read_crontab
@@ -44,7 +45,7 @@ def guard_crontab(text: str, prefix: Callable[[CronLine, str], str], *, system: 
 
     Lines that are more than one command to their shell, or are guarded already, stay as they are, and are listed.
     """
-    lines = text.splitlines(keepends=True)
+    lines = list(StringIO(text))  # splits at newlines alone, as cron does
     unchanged: list[tuple[int, str]] = []
     for line in read_crontab(text, system=system):
         ending = lines[line.number - 1][len(line.text) :]
@@ -89,7 +90,7 @@ def lock_name(command: str) -> str:
     words = [os.path.basename(word) for word in command.split() if not word.startswith("-")]
     telling = next((word for word in words if not _LAUNCHERS.fullmatch(word)), words[0])
     readable = re.sub(r"[^A-Za-z0-9._-]", "", telling).lstrip(".-")[:40]
-    return f"{readable or 'job'}-{hashlib.sha256(command.encode()).hexdigest()[:6]}"
+    return f"{readable or 'job'}-{hashlib.sha256(command.encode(errors='surrogateescape')).hexdigest()[:6]}"
 
 
 def time_limit(line: CronLine) -> str | None:

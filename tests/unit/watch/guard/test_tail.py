@@ -23,7 +23,7 @@ def test_of_much_output_the_last_whole_lines_are_kept_and_the_rest_is_counted():
 def test_of_a_line_longer_than_all_that_is_kept_the_end_is_shown():
     tail = Tail(8)
     tail.add(b"x" * 100 + b"the end\n")
-    assert tail.text() == b"[the first 100 bytes of the output were not kept]\nthe end\n"
+    assert tail.text() == b"[the first 100 B of the output were not kept]\nthe end\n"
 
 
 def test_it_never_holds_more_than_its_bound():
