@@ -66,7 +66,7 @@ class House:
             self._scheduler.tick(supervisor.holder, self._recovery.leads)
             self._prune(time.monotonic())
         except StoreError as error:
-            supervisor.store_trouble = str(error)
+            supervisor.trouble.text = str(error)
 
     def _visit_store(self, now: float) -> None:
         supervisor = self._supervisor
@@ -114,8 +114,8 @@ class House:
         supervisor, manifest = self._supervisor, self._templates.manifest
         fleet = supervisor.fleet
         if now - self._seen_at >= EVERY_S:
-            self._rate = (supervisor.ended_jobs - self._seen_ended) / (now - self._seen_at)
-            self._seen_ended, self._seen_at = supervisor.ended_jobs, now
+            self._rate = (supervisor.settler.ended - self._seen_ended) / (now - self._seen_at)
+            self._seen_ended, self._seen_at = supervisor.settler.ended, now
         if now >= self._next_pss:
             self._next_pss = now + PSS_EVERY_S
             pids = [os.getpid(), *self._templates.pids(), *(kid.pid for kid in fleet.kids if kid.pid)]
@@ -134,7 +134,7 @@ class House:
             rings=self.rings(),
             durability=supervisor.store.durability,
             waiting_for_room=len(supervisor.pool),
-            ended=supervisor.ended_jobs,
+            ended=supervisor.settler.ended,
             rate=self._rate,
             pss=self._pss,
             limits=supervisor.ledger.limits(),
@@ -146,7 +146,7 @@ class House:
         supervisor = self._supervisor
         known = (
             supervisor.host_short,
-            supervisor.store_trouble,
+            supervisor.trouble.text,
             supervisor.crew.trouble,
             self._templates.manifest.spawn,
         )

@@ -186,7 +186,7 @@ class Worker:
         if self._house.lost_lease:
             self._house.lost_lease = 0
             self._say("oakum worker: the lease was lost (was this process stopped for a while?); began anew")
-        notes = self._crew.trouble, self._supervisor.store_trouble, *self._scheduler.notes()
+        notes = self._crew.trouble, self._supervisor.trouble.text, *self._scheduler.notes()
         trouble = {note for note in notes if note}
         for note in sorted(trouble - self._said):
             self._say(f"oakum worker: {note}")
@@ -216,7 +216,7 @@ class Worker:
                 store.declare(kind, declared)
             too_low = list(overfull(store, rules.get("queue", {})))
         except StoreError as error:
-            self._supervisor.store_trouble = str(error)
+            self._supervisor.trouble.text = str(error)
             return
         self._undeclared = False
         for line in too_low:
@@ -294,7 +294,7 @@ class Worker:
         while not supervisor.quiet:
             now = time.monotonic()
             if now > deadline or len(self._told) > told:
-                if killed and supervisor.store_trouble:
+                if killed and supervisor.trouble.text:
                     break
                 killed = True
                 told, deadline = len(self._told), now + LAST_WORD_S
@@ -305,16 +305,14 @@ class Worker:
                 self._house.tick(now)
             supervisor.turn(TICK_S / 10)
             supervisor.release("the worker stopped")
-        farewell = (
-            "nothing was left running" if supervisor.quiet else f"not all was written: {supervisor.store_trouble}"
-        )
+        farewell = "nothing was left running" if supervisor.quiet else f"not all was written: {supervisor.trouble.text}"
         supervisor.herald.emit(WorkerStopped(os.getpid(), "told to stop"))
         self._crew.dismiss(LAST_WORD_S)
         supervisor.herald.connect(None, 0)
         self._scheduler.close()
         supervisor.close()
         self._poller.close()
-        self._say(f"oakum worker: stopped after {supervisor.ended_jobs} jobs; {farewell}")
+        self._say(f"oakum worker: stopped after {supervisor.settler.ended} jobs; {farewell}")
 
 
 def queues_of(manifest: Manifest) -> tuple[str, ...]:
