@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _STATES: Final = "failed,quarantined"
 _EPILOG: Final = """\
+The jobs themselves stay as they ended: to do this once more runs them once more. `oakum dead retry` takes them off its list.
+
 examples:
   oakum retry 01k9q0c7n4e8s2v5x3m6t1b0za
   oakum retry --task shop.tasks.resize --dry-run

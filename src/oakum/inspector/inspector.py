@@ -20,7 +20,7 @@ from oakum.inspector.story import job_row, job_story
 from oakum.inspector.tasks import Tasks
 from oakum.inspector.views import JobPage, JobRow, JobStory, Overview, WorkerRow
 from oakum.model.capacity import History
-from oakum.model.ids import id_text
+from oakum.model.ids import id_text, id_wall_ms
 from oakum.model.job import JobQuery, JobView, State
 from oakum.run.worker.sampler import MEMO, crew_of
 from oakum.store.base import Instant, Store
@@ -125,11 +125,12 @@ class Inspector:
                 yield ids
 
     def _batches(self, query: JobQuery) -> Iterator[Sequence[JobView]]:
-        query = msgspec.structs.replace(query, limit=AT_ONCE)
+        """Without the copies that were made after this began: one that has failed again at once is not retried again."""
+        query, began_ms = msgspec.structs.replace(query, limit=AT_ONCE), self.now_ms()
         while True:
             page = self._store.jobs(query)
-            if page.jobs:
-                yield page.jobs
+            if views := [view for view in page.jobs if view.parent is None or id_wall_ms(view.id) < began_ms]:
+                yield views
             if page.before is None:
                 return
             query = msgspec.structs.replace(query, before=page.before)

@@ -30,6 +30,29 @@ def inspector(bench):
     return Inspector(bench.store, bench.clock)
 
 
+def test_a_copy_that_failed_again_is_not_retried_again(bench, inspector, monkeypatch):
+    """Ids of a host whose clock is ahead come first in a listing, and copies made meanwhile after them."""
+    monkeypatch.setattr("oakum.inspector.inspector.AT_ONCE", 1)
+    worker = bench.worker()
+
+    def fail_all() -> None:
+        for job in bench.claim(worker):
+            bench.end(worker, job, Failed("ValueError"))
+
+    (old,) = bench.plain(1)
+    bench.clock.step_wall(3600)
+    (ahead,) = bench.plain(1)
+    bench.clock.step_wall(-3600)
+    fail_all()
+    bench.clock.advance(1)
+    retried: list[bytes] = []
+    for ids in inspector.ids(JobQuery(states=(State.FAILED,))):
+        retried += inspector.retry(ids)
+        fail_all()
+    assert retried == [ahead.id, old.id]
+    assert bench.counts() == {State.FAILED: 4}
+
+
 class ShortPages:
     """A store whose pages look at two jobs each, as a page may."""
 
