@@ -87,7 +87,8 @@ SELECT least((SELECT min(run_at) FROM oakum.job WHERE state = 2),
 
 _LOOK: Final = f"""
 SELECT ({_NEXT_DUE}) <= $1, EXISTS (SELECT 1 FROM oakum.rule WHERE limited
-    AND ((kind = 'queue' AND name = ANY($2::text[])) OR (kind = 'task' AND name = ANY($3::text[])))), ({notice.VALUE})
+    AND ((kind = 'queue' AND name = ANY($2::text[])) OR (kind = 'task' AND name = ANY($3::text[])))),
+    ({notice.VALUE}), ({notice.VERSION})
 """
 
 
@@ -100,10 +101,12 @@ class Wish(NamedTuple):
     most: int
 
 
-def look(db: Db, want: Want, now_ms: int) -> tuple[bool, bool, bytes | None]:
-    """Whether `promote` would find anything, whether anything that a worker wants has a limit, and why the store is shut."""
-    due, limited, shut = db.one(_LOOK, (now_ms, list(want.queues), list(want.weights)))
-    return bool(due), limited, shut
+def look(db: Db, want: Want, now_ms: int, shown: str) -> tuple[bool, bool]:
+    """Whether `promote` would find anything, and whether anything that a worker wants has a limit. Raises what `notice.judge`
+    does."""
+    due, limited, shut, version = db.one(_LOOK, (now_ms, list(want.queues), list(want.weights)))
+    notice.judge(shut, version, shown)
+    return bool(due), limited
 
 
 def wishes(want: Want, numbers: Mapping[str, int]) -> list[Wish]:

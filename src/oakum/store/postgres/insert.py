@@ -13,7 +13,7 @@ from oakum.model.intake import Load, check_room, dropped, make_room, sort_out
 from oakum.model.job import NewJob, State
 from oakum.model.lifecycle import Ending
 from oakum.store.base import Mark
-from oakum.store.postgres import credit, keys, notice, rules
+from oakum.store.postgres import credit, keys, notice, rules, schema
 from oakum.store.postgres.db import Db
 from oakum.store.postgres.marks import Marks, keys_of
 from oakum.store.postgres.settle import end_waiting
@@ -22,7 +22,7 @@ from oakum.store.sqlite import meta
 # What is inserted where it need not look, has no queues to be looked at: what follows a job comes in although the store is shut.
 _BOUNDED: Final = f"""
 SELECT 1 FROM oakum.rule WHERE bounded AND kind = 'queue' AND name = ANY($13::text[])
-    UNION ALL SELECT 1 FROM ({notice.VALUE}) AS shut WHERE cardinality($13::text[]) > 0
+    UNION ALL SELECT 1 WHERE cardinality($13::text[]) > 0 AND (EXISTS ({notice.VALUE}) OR ({notice.VERSION}) > {schema.VERSION})
 """
 _INSERT: Final = f"""
 WITH new AS (

@@ -1,4 +1,4 @@
-"""Whether the store is shut, and why: one row, looked at by each statement that it forbids.
+"""Whether the store is shut, and why, or of a later version: two rows, looked at by each statement that they forbid.
 
 A statement sees what was committed when it had its locks. So whoever shuts the store waits for all who write jobs, and
 whoever writes jobs after that sees it.
@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import Final
 
 from oakum.store.moving import NOTICE, Notice
+from oakum.store.postgres import schema
 from oakum.store.postgres.db import Db
 
 VALUE: Final = f"SELECT value FROM oakum.memo WHERE name = '{NOTICE}'"
+VERSION: Final = "SELECT version FROM oakum.schema"
 
 
 def read(db: Db) -> Notice | None:
@@ -29,8 +31,15 @@ def write(db: Db, notice: Notice | None) -> None:
 
 
 def refuse(db: Db, shown: str) -> None:
-    """Raises StoreMoved where the store is shut; where not, it stays open until the transaction ends."""
+    """Raises StoreMoved where the store is shut, StoreTooNew where it is of a later version. What is neither stays so until
+    the transaction ends."""
     db.run("LOCK TABLE oakum.job IN ROW EXCLUSIVE MODE")
-    notice = read(db)
-    if notice is not None:
-        raise notice.refusal(shown)
+    value, version = db.one(f"SELECT ({VALUE}), ({VERSION})")
+    judge(value, version, shown)
+
+
+def judge(value: bytes | None, version: int, shown: str) -> None:
+    """The same, of what `VALUE` and `VERSION` have answered."""
+    schema.refuse_newer(version, shown)
+    if value is not None:
+        raise Notice.decode(value).refusal(shown)

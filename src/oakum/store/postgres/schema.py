@@ -101,12 +101,16 @@ def version(db: Db, address: Address) -> int | None:
             raise NotAStore(f"{address.shown}: this schema is in use, but not by Oakum; give the store one of its own")
         return None
     number = int(db.one("SELECT version FROM oakum.schema")[0])
+    refuse_newer(number, address.shown)
+    return number
+
+
+def refuse_newer(number: int, shown: str) -> None:
+    """Raises StoreTooNew for the number of a later version."""
     if number > VERSION:
         raise StoreTooNew(
-            f"{address.shown}: schema {number} was written by a newer Oakum than this one, which knows {VERSION};"
-            " upgrade Oakum here"
+            f"{shown}: schema {number} was written by a newer Oakum than this one, which knows {VERSION}; upgrade Oakum here"
         )
-    return number
 
 
 def prepare(db: Db, address: Address) -> None:

@@ -32,7 +32,6 @@ from oakum.store.base import (
 )
 from oakum.store.doubt import Doubt
 from oakum.store.group import GroupCommit, Ticket, Undecided
-from oakum.store.moving import Notice
 from oakum.store.postgres import (
     claim,
     credit,
@@ -155,9 +154,8 @@ class PostgresStore:
         return lost
 
     def _claim(self, want: Want, now: Instant) -> Sequence[Claimed]:
-        due, limited, shut = self._connection.once(lambda db: claim.look(db, want, now.wall_ms))
-        if shut is not None:
-            raise Notice.decode(shut).refusal(self._connection.address.shown)
+        shown = self._connection.address.shown
+        due, limited = self._connection.once(lambda db: claim.look(db, want, now.wall_ms, shown))
         if due and self._connection.once(lambda db: holders.is_valid(db, want.holder)):
             self.promote(now, claim.PROMOTED_AT_ONCE)
         numbers = self._names.make((*want.queues, *want.weights))

@@ -1,10 +1,11 @@
-"""Whether the file is shut, and why: one row, looked at in each transaction that it forbids."""
+"""Whether the file is shut, and why, or of a later version: looked at in each transaction that this forbids."""
 
 from __future__ import annotations
 
 import apsw
 
 from oakum.store.moving import NOTICE, Notice
+from oakum.store.sqlite import schema
 from oakum.store.sqlite.connection import fetch_one
 
 
@@ -22,7 +23,8 @@ def write(db: apsw.Connection, notice: Notice | None) -> None:
 
 
 def refuse(db: apsw.Connection, path: str) -> None:
-    """Raises StoreMoved where the store is shut."""
+    """Raises StoreMoved where the store is shut, StoreTooNew where it became one of a later version since it was opened."""
+    schema.refuse_newer(fetch_one(db, "PRAGMA user_version")[0], path)
     notice = read(db)
     if notice is not None:
         raise notice.refusal(path)

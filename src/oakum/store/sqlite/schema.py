@@ -93,6 +93,11 @@ def check(db: apsw.Connection, path: str) -> None:
         used = owner or version or db.execute("SELECT 1 FROM sqlite_schema").fetchone()
     if owner != APPLICATION_ID and used:
         raise NotAStore(f"{path}: this is a database, but not one of Oakum's; give the store a file of its own")
+    refuse_newer(version, path)
+
+
+def refuse_newer(version: int, path: str) -> None:
+    """Raises StoreTooNew for the number of a later version."""
     if version > VERSION:
         raise StoreTooNew(
             f"{path}: schema {version} was written by a newer Oakum than this one, which knows {VERSION}; upgrade Oakum here"
