@@ -24,7 +24,7 @@ def capacity_view(found: Capacity, width: int) -> Iterator[RenderableType]:
     else:
         age = show.age(found.at_ms - found.sampled_ms)
         note = f"; the last sample is {age} old, no worker takes any" if found.stale else ""
-        yield Text(f"{found.slots} slots, {found.busy:.0%} busy{note}", "yellow" if found.stale else "default")
+        yield Text(f"{_slots(found.slots)}, {found.busy:.0%} busy{note}", "yellow" if found.stale else "default")
     if found.paces:
         yield Text()
         yield _paces(found.paces, width)
@@ -46,7 +46,8 @@ def notes(intervals: Sequence[IntervalRow]) -> Iterator[str]:
                 if row.safe_s is not None
                 else "no interval is long enough"
             )
-            need = f", or {row.slots_needed} slots and runs that may overlap" if row.slots_needed is not None else ""
+            more = " and runs that may overlap" if row.serial else ""
+            need = f", or {_slots(row.slots_needed)}{more}" if row.slots_needed is not None else ""
             yield f"schedule {row.schedule} fires every {show.duration(row.interval_s)}, faster than its workers: {may}{need}"
 
 
@@ -88,6 +89,10 @@ def _intervals(rows: Sequence[IntervalRow], width: int) -> RenderableType:
             Text(row.verdict, _STYLES[row.verdict]),
         )
     return table
+
+
+def _slots(count: int) -> str:
+    return "1 slot" if count == 1 else f"{count:,} slots"
 
 
 def _safe(seconds: float | None) -> str:
