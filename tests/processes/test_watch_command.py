@@ -178,6 +178,16 @@ class TestTop:
         assert header.split()[:4] == ["PID", "USER", "AGE", "RSS"]
         assert lines
 
+    @pytest.mark.parametrize(("width", "left_out"), [(80, {"IN", "CPU", "THR", "FDS", "TREND"}), (130, set())])
+    def test_the_command_can_be_read_however_narrow_the_terminal(
+        self, tmp_path: Path, width: int, left_out: set[str]
+    ) -> None:
+        words = [*OAKUM, "top", "--archive", str(tmp_path / "nowhere")]
+        done = subprocess.run(words, env={**os.environ, "COLUMNS": str(width)}, capture_output=True, check=True)
+        header = done.stdout.decode().splitlines()[1]
+        assert {"IN", "CPU", "THR", "FDS", "TREND"} - set(header.split()) == left_out
+        assert width - header.index("COMMAND") >= 24
+
     def test_on_a_terminal_it_goes_on_until_q(self, tmp_path: Path) -> None:
         ours, theirs = pty.openpty()
         words = [*OAKUM, "top", "--archive", str(tmp_path / "nowhere"), "--interval", "0.1s"]

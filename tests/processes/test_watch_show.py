@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import shutil
 import subprocess
 import sys
 
@@ -41,6 +44,21 @@ def test_json_and_html_go_where_they_are_told(archive, tmp_path):
     assert oakum("show", "--archive", archive, "--format", "json", "--output", str(tmp_path / "r.json")).stdout == ""
     assert "OAK102" in {finding["code"] for finding in json.loads((tmp_path / "r.json").read_text())["findings"]}
     assert oakum("show", "--archive", archive, "--format", "html").stdout.startswith("<!doctype html>")
+
+
+def test_damage_is_told_and_the_rest_is_shown(archive, tmp_path):
+    hurt = tmp_path / "archive"
+    shutil.copytree(archive, hurt)
+    first, last = sorted(hurt.glob("raw-*.oak"))
+    os.truncate(last, last.stat().st_size - 1)
+    shown = oakum("show", "--archive", str(hurt))
+    assert shown.stdout.startswith("2025-12-21 11:15 to 2025-12-22 12:05 UTC")  # the last block began then
+    assert re.search(rf"note: {last}: \d+ bytes are damaged and were passed over", shown.stdout)
+    os.truncate(first, 100)
+    os.truncate(last, 100)
+    nothing = oakum("show", "--archive", str(hurt))
+    assert (nothing.returncode, nothing.stdout) == (3, "")
+    assert f"{hurt}: nothing in it can be read: {last}: " in nothing.stderr
 
 
 def test_fail_on_sets_the_exit_status(archive):

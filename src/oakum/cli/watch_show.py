@@ -59,7 +59,7 @@ def _report(args: argparse.Namespace) -> Report:
     directory = args.archive or default_archive()
     newest = newest_s(directory)
     since = parse_when(args.since, newest, name="--since")
-    until = parse_when(args.until, newest, name="--until") if args.until is not None else newest
+    until = parse_when(args.until, newest, name="--until") if args.until is not None else float("inf")
     history = load(directory, since, until)
     if not history.times:
         raise CannotRun(

@@ -12,6 +12,7 @@ from oakum.units import MIB, format_duration, format_size, parse_duration
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
     from oakum.clock import Clock
     from oakum.watch.growth import Growth, Line
@@ -23,6 +24,11 @@ _LINES_AROUND: Final = 3
 _TELLING_S: Final = 60.0  # over less, growth says nothing of a day
 _MUCH: Final = 10 * MIB  # gained within the window: shown in red
 _LINES_ELSEWHERE: Final = 40  # where there is no terminal to fill
+_COMMAND: Final = "COMMAND"
+_COLUMNS: Final = {  # and how many columns a terminal must have for each: the command must stay readable
+    "PID": 0, "USER": 80, "AGE": 0, "RSS": 0, "GREW": 0, "IN": 110, "A DAY": 80, "CPU": 100, "THR": 120, "FDS": 120,
+    "TREND": 100, _COMMAND: 0,
+}  # fmt: skip
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -55,12 +61,12 @@ def run(args: argparse.Namespace) -> int:
     _look(growth, probe, clock)
     console = Console()
     if not (console.is_terminal and sys.stdin.isatty()):
-        console.print(_table(growth, args.families, _LINES_ELSEWHERE))
+        console.print(_table(growth, args.families, console.width, _LINES_ELSEWHERE))
         return 0
     families = args.families
     with keys() as pressed, Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
-            live.update(_table(growth, families, console.height - _LINES_AROUND), refresh=True)
+            live.update(_table(growth, families, console.width, console.height - _LINES_AROUND), refresh=True)
             key = pressed(interval_s)
             if key == "q":
                 return 0
@@ -91,19 +97,24 @@ def _look(growth: Growth, probe: ProcessProbe, clock: Clock) -> None:
         growth.add(now_s, looks_of_reading(reading, now_s - clock.boot()))
 
 
-def _table(growth: Growth, families: bool, lines: int) -> Table:
+def _table(growth: Growth, families: bool, width: int, lines: int) -> Table:
     from rich.table import Table
-    from rich.text import Text
 
     shown = growth.families() if families else growth.processes()
     table = Table(box=None, padding=(0, 1, 0, 0), expand=True, title=_title(shown, families), title_justify="left")
-    for name in ("NUMBER" if families else "PID", "USER", "AGE", "RSS", "GREW", "IN", "A DAY", "CPU", "THR", "FDS"):
-        table.add_column(name, justify="left" if name == "USER" else "right", no_wrap=True)
-    table.add_column("TREND", width=_TREND_WIDTH, no_wrap=True)
-    table.add_column("COMMAND", ratio=1, no_wrap=True, overflow="ellipsis")
+    names = [name for name, least in _COLUMNS.items() if width >= least]
+    for name in names:
+        table.add_column(
+            "NUMBER" if families and name == "PID" else name,
+            justify="left" if name in ("USER", "TREND", _COMMAND) else "right",
+            width=_TREND_WIDTH if name == "TREND" else None,
+            ratio=1 if name == _COMMAND else None,
+            no_wrap=True,
+        )
     for line in shown[: max(lines, 1)]:
         style = "bold red" if line.gained > _MUCH else "" if line.gained > 0 else "dim"
-        table.add_row(*_cells(line, families), Text(line.name), style=style)
+        cells = dict(zip(_COLUMNS, _cells(line, families), strict=True))
+        table.add_row(*(cells[name] for name in names), style=style)
     return table
 
 
@@ -112,7 +123,9 @@ def _title(shown: list[Line], families: bool) -> str:
     return f"{len(shown)} {what}, {format_size(sum(line.rss for line in shown))} resident   q ends, f turns to the other view"
 
 
-def _cells(line: Line, families: bool) -> Iterator[str]:
+def _cells(line: Line, families: bool) -> Iterator[str | Text]:
+    from rich.text import Text
+
     yield str(line.members if families else line.pid)
     yield line.user
     yield format_duration(line.age_s)
@@ -124,6 +137,7 @@ def _cells(line: Line, families: bool) -> Iterator[str]:
     yield "?" if line.threads is None else str(line.threads)
     yield "?" if line.fds is None else str(line.fds)
     yield _bars(line.trend)
+    yield Text(line.name)  # not str, in which brackets are colours
 
 
 def _bars(values: tuple[int, ...]) -> str:

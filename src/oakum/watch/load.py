@@ -53,11 +53,14 @@ def read_blocks(directory: str, since_s: float, until_s: float, damage: list[str
 
 
 def newest_s(directory: str) -> float:
-    """When the newest sample was taken, in seconds since 1970. Raises CannotRun for no archive and for an empty one."""
-    files = (list(blocks(each.path, Names(), [])) for each in reversed(segments(directory)))
+    """When the newest sample was taken, in seconds since 1970. Raises CannotRun where there is none that can be read."""
+    damage: list[str] = []
+    files = (list(blocks(each.path, Names(), damage)) for each in reversed(segments(directory)))
     for found in chain([_read_open(directory)], files):
         if found:
             return found[-1].times_s[-1]
+    if damage:
+        raise CannotRun(f"{directory}: nothing in it can be read: {damage[0]}")
     raise CannotRun(
         f"{directory}: nothing is recorded there yet; `oakum watch` records, `oakum watch import` takes over"
     )

@@ -7,6 +7,7 @@ from typing import Final
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 
 from oakum.model.finding import Finding, Severity
@@ -16,6 +17,8 @@ from oakum.watch.report.summary import Report
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _SPARK_WIDTH: Final = 24
+_NARROW: Final = 100  # columns: in fewer the sparklines of families are half as wide
+_INDENTED: Final = (0, 0, 0, 2)
 _COLOURS: Final = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 
 
@@ -36,7 +39,7 @@ def print_report(report: Report, console: Console, most_families: int) -> None:
         console.print(line)
     console.print()
     _print_findings(report.findings, console)
-    console.print(_families(report, most_families))
+    console.print(_families(report, most_families, _SPARK_WIDTH if console.width >= _NARROW else _SPARK_WIDTH // 2))
     left = len(report.families) + report.families_left_out - most_families
     if left > 0:
         console.print(f"[dim]and {left} more families; --top shows more[/dim]")
@@ -79,16 +82,17 @@ def _print_findings(findings: Sequence[Finding], console: Console) -> None:
     for finding in findings:
         colour = _COLOURS[finding.severity]
         console.print(f"[{colour}]{finding.severity} {finding.code} {finding.name}[/{colour}]")
-        console.print(f"  {escape(finding.message)}")
-        console.print(f"  [dim]{escape(finding.mend)}[/dim]\n")
+        for text in (escape(finding.message), f"[dim]{escape(finding.mend)}[/dim]"):
+            console.print(Padding(text, _INDENTED, expand=False))
+        console.print()
 
 
-def _families(report: Report, most: int) -> Table:
+def _families(report: Report, most: int, spark_width: int) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", expand=True)  # or the figures give way to long names
     table.add_column("FAMILY OF COMMANDS", no_wrap=True, overflow="ellipsis", ratio=1)
     for name in ("ALIVE", "NOW", "GAINED", "AN HOUR"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column(f"LAST {stretch(report.hours).upper()}", no_wrap=True, min_width=_SPARK_WIDTH)
+    table.add_column(f"LAST {stretch(report.hours).upper()}", no_wrap=True, min_width=spark_width)
     for family in report.families[:most]:
         table.add_row(
             escape(family.name),
@@ -96,7 +100,7 @@ def _families(report: Report, most: int) -> Table:
             format_size(family.now_bytes),
             f"{'+' if family.gained_bytes > 0 else ''}{format_size(family.gained_bytes)}",
             f"{'+' if family.bytes_per_hour > 0 else ''}{format_size(family.bytes_per_hour)}",
-            sparkline(family.memory),
+            sparkline(family.memory, spark_width),
         )
     return table
 

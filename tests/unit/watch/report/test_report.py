@@ -136,13 +136,17 @@ def test_text_has_findings_families_and_the_time():
     assert EVIL in text
 
 
-def test_figures_do_not_give_way_to_long_names():
+@pytest.mark.parametrize(("width", "bars"), [(100, 24), (80, 12)])
+def test_figures_do_not_give_way_to_long_names_nor_names_to_bars(width, bars):
     days = Days()
     days.process("python -m thing " + "--option value " * 20, lambda age: 60 * MB + 4 * MB * age, start=-1)
-    console = Console(file=io.StringIO(), width=100, highlight=False)
+    console = Console(file=io.StringIO(), width=width, highlight=False)
     print_report(report_of(days), console, 5)
-    [line] = [line for line in console.file.getvalue().splitlines() if line.startswith("python -m thing --option")]
-    assert re.search(r"…  +1  +2\d\d MiB  +\+1\d\d MiB  +\+3\.\d+ MiB  ▃", line)
+    lines = console.file.getvalue().splitlines()
+    [line] = [line for line in lines if line.startswith("python -m thing --op")]
+    assert re.search(rf"…  +1  +2\d\d MiB  +\+1\d\d MiB  +\+3\.\d+ MiB  ▃[▁-█]{{{bars - 1}}}$", line.rstrip())
+    finding = lines[lines.index("warning OAK101 process-grows") + 1 :]
+    assert all(line.startswith("  ") for line in finding[: finding.index("")])
 
 
 def test_the_text_lists_as_many_families_as_it_is_told_to():
