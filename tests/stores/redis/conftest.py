@@ -41,9 +41,9 @@ class User:
         return self.store.claim(Want(worker, ("default",), {"t": 1}, 1000, limit), self.now)
 
 
-@pytest.fixture
-def server(tmp_path) -> Iterator[RedisServer]:
-    with RedisServer(tmp_path) as one:
+@pytest.fixture(params=["redis", "valkey"])
+def server(request, tmp_path) -> Iterator[RedisServer]:
+    with RedisServer(tmp_path, kind=request.param) as one:
         yield one
 
 
