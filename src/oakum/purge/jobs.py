@@ -20,6 +20,6 @@ def in_job(job: RunningJob, options: Options | None = None) -> Options:
     """`options` for a purge that runs inside `job`: `purge.queryset(rows, options=purge.in_job(oakum.current()))`."""
 
     def tell(progress: Progress) -> None:
-        job.progress(progress.done, progress.total or 0, str(progress))
+        job.progress(progress.done, progress.total or 0, f"{progress.unit} of {progress.label}, {progress.pace}")
 
     return replace(options or Options(), count=True, stop=lambda: job.cancelled, progress=tell)

@@ -42,11 +42,15 @@ class Progress:
             return None
         return max(0, self.total - self.done) / self.rate
 
-    def __str__(self) -> str:
-        if self.total is None:
-            return f"{self.label}: {self.done:,} {self.unit}, {self.rate:,.0f}/s"
+    @property
+    def pace(self) -> str:
+        """The rate and, where it is known, the remaining time, in words."""
         rest = "" if self.remaining is None else f", {format_duration(self.remaining)} left"
-        return f"{self.label}: {self.done:,} of {self.total:,} {self.unit}, {self.rate:,.0f}/s{rest}"
+        return f"{self.rate:,.0f}/s{rest}"
+
+    def __str__(self) -> str:
+        of = "" if self.total is None else f" of {self.total:,}"
+        return f"{self.label}: {self.done:,}{of} {self.unit}, {self.pace}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ def test_a_jobs_progress_is_the_purges():
     job = Job()
     options = in_job(job, Options(max_rows=7))
     options.progress(at(5))
-    assert job.said == [(10, 100, "t: 10 of 100 rows, 2/s, 45.0 s left")]
+    assert job.said == [(10, 100, "rows of t, 2/s, 45.0 s left")]
     assert (options.count, options.max_rows) == (True, 7)
 
 
