@@ -23,9 +23,10 @@ from bench.watch_hosts import Host, Trouble
 
 from oakum.model.finding import Finding
 from oakum.watch.families import fold
-from oakum.watch.history import History, Identity, ProcessKey
+from oakum.watch.history import History
 from oakum.watch.rules import diagnose
 from oakum.watch.rules.case import Case
+from oakum.watch.series import Identity, ProcessKey
 
 SETS = {"tuning": 10_000, "held-out": 400_000}  # seeds between were looked at while the rules were made
 MEMORY = 16e9

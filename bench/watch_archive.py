@@ -18,8 +18,7 @@ import tempfile
 from bench.watch_hosts import Host, Process, Trouble, ps_block
 
 from oakum.watch.archive import Archive
-from oakum.watch.history import UNKNOWN
-from oakum.watch.tables import PROCESSES, Entity
+from oakum.watch.tables import PROCESSES, UNKNOWN, Entity
 
 HOURS = 48
 TROUBLE = Trouble(hung_crons=1, leaks_mb_h=(4.0,))

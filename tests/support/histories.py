@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from oakum.watch.history import History, Identity, ProcessKey, ProcessSeries
+from oakum.watch.history import History
+from oakum.watch.series import Identity, ProcessKey, ProcessSeries
 
 START_S = 1_766_275_200  # 2025-12-21 00:00 UTC
 MINUTE, HOUR = 60, 3600

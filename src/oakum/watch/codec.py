@@ -21,9 +21,8 @@ import msgspec
 from oakum.errors import CannotRun, UsageError
 from oakum.units import KIB, MIB
 from oakum.watch.block import Block, OpenBlock, OpenTable, Rows
-from oakum.watch.history import UNKNOWN
 from oakum.watch.names import Names
-from oakum.watch.tables import Column, Entity, Table
+from oakum.watch.tables import UNKNOWN, Column, Entity, Table
 
 _MAGIC: Final = b"OAK\x01"
 _HEAD: Final = struct.Struct("<4sII")

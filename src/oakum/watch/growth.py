@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeVar, cast
 
 from oakum.watch.families import fold
-from oakum.watch.history import UNKNOWN, History
+from oakum.watch.history import History
 from oakum.watch.probe import Reading
+from oakum.watch.tables import UNKNOWN
 
 _N = TypeVar("_N", int, float)
 

@@ -8,11 +8,10 @@ from typing import Final
 
 from oakum.errors import UsageError
 from oakum.watch.archive import Archive
-from oakum.watch.history import UNKNOWN
 from oakum.watch.pslog.lines import Log
 from oakum.watch.pslog.reader import BadLines, LogReader, Sample
 from oakum.watch.pslog.tracker import Tick, Tracker
-from oakum.watch.tables import PROCESSES
+from oakum.watch.tables import PROCESSES, UNKNOWN
 
 _LONGEST_STEP_S: Final = 3600
 _USUAL_STEP_S: Final = 60

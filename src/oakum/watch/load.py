@@ -10,10 +10,11 @@ from typing import Final
 
 from oakum.errors import CannotRun
 from oakum.watch.block import Block, Rows
-from oakum.watch.history import UNKNOWN, CronJob, History, Identity, ProcessKey, Series
+from oakum.watch.history import CronJob, History
 from oakum.watch.names import Names
 from oakum.watch.segments import OPEN_FILE, blocks, segments, stamp
-from oakum.watch.tables import CGROUPS, CHURN, CRONTABS, HOST, PROCESSES, Entity
+from oakum.watch.series import Identity, ProcessKey, Series
+from oakum.watch.tables import CGROUPS, CHURN, CRONTABS, HOST, PROCESSES, UNKNOWN, Entity
 
 _TRIES: Final = 5  # a file may be thinned, and so replaced, between listing and reading
 

@@ -14,8 +14,8 @@ from oakum.errors import CannotRun, UsageError
 from oakum.units import format_duration
 from oakum.watch.archive import Archive
 from oakum.watch.block import OpenBlock
-from oakum.watch.history import UNKNOWN
 from oakum.watch.probe import Probe, Reading
+from oakum.watch.tables import UNKNOWN
 
 SHORTEST_S: Final = 1.0
 LONGEST_S: Final = 3600.0

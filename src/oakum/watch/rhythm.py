@@ -13,7 +13,7 @@ from itertools import groupby, pairwise
 from math import sqrt
 from typing import Final, NamedTuple
 
-from oakum.watch.history import UNKNOWN
+from oakum.watch.tables import UNKNOWN
 from oakum.watch.trend import HOUR, Growth, Point, low, may_grow, warm
 
 _FEWEST_READINGS: Final = 30  # whole hours, of all lives together

@@ -6,6 +6,8 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
+UNKNOWN: Final = -1  # in a column: not known then. Never 0, which is a figure. `Series.at` gives None for it.
+
 # gauge: goes up and down; thinned to smallest, mean, largest and last. counter: only rises; code: a letter; text: a name,
 # kept as an index of strings: thinned to the last. sum, peak: thinned to the sum, to the largest. low, mean, high: made
 # by thinning, beside the gauge of which their name begins with.

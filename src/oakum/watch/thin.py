@@ -10,8 +10,7 @@ from typing import Final, NamedTuple
 
 from oakum.watch.block import Block, OpenBlock, Rows
 from oakum.watch.families import fold
-from oakum.watch.history import UNKNOWN
-from oakum.watch.tables import CHURN, PROCESSES, Column, Entity, Kind, Table
+from oakum.watch.tables import CHURN, PROCESSES, UNKNOWN, Column, Entity, Kind, Table
 
 _LARGEST_BLOCK: Final = 8_000  # samples; thinned ones are three times as wide as others
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from itertools import combinations, pairwise
 from typing import Final, NamedTuple
 
-from oakum.watch.history import UNKNOWN
+from oakum.watch.tables import UNKNOWN
 
 HOUR: Final = 3600.0
 LEAST_SPAN_S: Final = 26 * HOUR  # a day and a little: less, and the rise may be what each midnight takes back

@@ -14,10 +14,10 @@ import pytest
 
 from oakum.errors import CannotRun, UsageError
 from oakum.watch.archive import SMALLEST_KEEP, Archive
-from oakum.watch.history import UNKNOWN, History
+from oakum.watch.history import History
 from oakum.watch.load import load, newest_s
 from oakum.watch.segments import segments
-from oakum.watch.tables import PROCESSES, Entity
+from oakum.watch.tables import PROCESSES, UNKNOWN, Entity
 
 DAY = 86_400
 START = 1_767_225_600.0  # midnight, UTC

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from oakum.errors import UsageError
 from oakum.watch.block import Block, OpenBlock
 from oakum.watch.codec import BrokenBlock, frames, pack, unpack
-from oakum.watch.history import UNKNOWN
 from oakum.watch.names import Names
-from oakum.watch.tables import PROCESSES, Column, Entity, Table
+from oakum.watch.tables import PROCESSES, UNKNOWN, Column, Entity, Table
 
 TABLE = Table("things", ("number",), ("name",), (Column("size", "gauge", 4096), Column("word", "text")))
 

@@ -15,9 +15,8 @@ from oakum.watch.export.csv import write_csv
 from oakum.watch.export.parquet import write_parquet
 from oakum.watch.export.prometheus import write_prometheus
 from oakum.watch.export.rows import Window
-from oakum.watch.history import UNKNOWN
 from oakum.watch.load import load
-from oakum.watch.tables import CGROUPS, HOST, PROCESSES, Entity
+from oakum.watch.tables import CGROUPS, HOST, PROCESSES, UNKNOWN, Entity
 
 START = 1_767_225_600.0
 MIB = 1024 * 1024

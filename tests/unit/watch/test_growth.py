@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from oakum.watch.growth import Growth, Look, looks_of_history
-from oakum.watch.history import History, Identity, ProcessKey
+from oakum.watch.history import History
+from oakum.watch.series import Identity, ProcessKey
 
 MIB = 1024 * 1024
 

@@ -8,9 +8,9 @@ import pytest
 
 from oakum.errors import CannotRun
 from oakum.watch.archive import Archive
-from oakum.watch.history import UNKNOWN, CronJob
+from oakum.watch.history import CronJob
 from oakum.watch.load import load, newest_s
-from oakum.watch.tables import CGROUPS, CRONTABS, HOST, PROCESSES, Column, Entity, Table
+from oakum.watch.tables import CGROUPS, CRONTABS, HOST, PROCESSES, UNKNOWN, Column, Entity, Table
 
 START = 1_767_225_600.0
 MIB = 1024 * 1024

@@ -9,13 +9,13 @@ import pytest
 from tests.support.fake_proc import PAGES_PER_MIB, FakeProc
 
 from oakum.host.procfs import ProcFs
-from oakum.watch.history import UNKNOWN
 from oakum.watch.probe import Probe, Reading
 from oakum.watch.probes.cgroups import CgroupProbe
 from oakum.watch.probes.crontabs import CrontabProbe
 from oakum.watch.probes.machine import HostProbe
 from oakum.watch.probes.peers import peers
 from oakum.watch.probes.processes import ProcessProbe
+from oakum.watch.tables import UNKNOWN
 
 NOW = 1_767_225_600.0
 MIB = 1024 * 1024

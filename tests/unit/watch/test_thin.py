@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from oakum.watch.block import Block, OpenBlock
 from oakum.watch.codec import frames, pack, unpack
-from oakum.watch.history import UNKNOWN
 from oakum.watch.names import Names
-from oakum.watch.tables import CHURN, PROCESSES, Entity
+from oakum.watch.tables import CHURN, PROCESSES, UNKNOWN, Entity
 from oakum.watch.thin import thin
 
 MIB = 1024 * 1024

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from oakum.watch.history import UNKNOWN
+from oakum.watch.tables import UNKNOWN
 from oakum.watch.trend import EARLY, HOUR, envelope, steady_growth
 
 MB = 1_000_000

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import IO, Final, Literal, NamedTuple
 
-from oakum.watch.history import UNKNOWN, History, ProcessSeries, Series
+from oakum.watch.history import History
+from oakum.watch.series import ProcessSeries, Series
+from oakum.watch.tables import UNKNOWN
 
 
 class Metric(NamedTuple):

@@ -8,9 +8,8 @@ from typing import Final
 
 from oakum.errors import UsageError
 from oakum.watch.block import Block, Rows
-from oakum.watch.history import UNKNOWN
 from oakum.watch.load import read_blocks
-from oakum.watch.tables import PROCESSES, Column, Entity, Table
+from oakum.watch.tables import PROCESSES, UNKNOWN, Column, Entity, Table
 
 Cell = str | int | float | None
 

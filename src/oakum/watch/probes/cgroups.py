@@ -12,9 +12,8 @@ from typing import Final, NamedTuple
 
 from oakum.host.procfs import read_file
 from oakum.units import GIB
-from oakum.watch.history import UNKNOWN
 from oakum.watch.probe import Reading
-from oakum.watch.tables import CGROUPS, Entity
+from oakum.watch.tables import CGROUPS, UNKNOWN, Entity
 
 _MOST_GROUPS: Final = 64
 _MOST_LOOKED_AT: Final = 2000

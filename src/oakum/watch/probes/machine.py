@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from oakum.host.procfs import ProcFs
-from oakum.watch.history import UNKNOWN
 from oakum.watch.probe import Reading
-from oakum.watch.tables import HOST, Entity
+from oakum.watch.tables import HOST, UNKNOWN, Entity
 
 _HOST = Entity((), ("host",))
 

@@ -12,10 +12,9 @@ from typing import Final
 from oakum.host.procfs import CLOCK_TICK_MS, ProcFs, Stat
 from oakum.units import GIB
 from oakum.watch.families import steady
-from oakum.watch.history import UNKNOWN
 from oakum.watch.probe import Reading
 from oakum.watch.probes.peers import peers
-from oakum.watch.tables import PROCESSES, Entity
+from oakum.watch.tables import PROCESSES, UNKNOWN, Entity
 
 PSS_EVERY_S: Final = 600.0
 _PSS_GROWERS: Final = 5

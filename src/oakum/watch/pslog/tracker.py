@@ -9,10 +9,9 @@ from typing import Final, NamedTuple
 
 from oakum.units import KIB
 from oakum.watch.families import steady
-from oakum.watch.history import UNKNOWN
 from oakum.watch.pslog.layout import Span, clock, command, started
 from oakum.watch.pslog.reader import BadLines, Sample
-from oakum.watch.tables import Entity
+from oakum.watch.tables import UNKNOWN, Entity
 
 _SLACK_S: Final = 2.0  # `lstart` is reckoned anew each time and wavers by a second
 _EXACT_S: Final = 10.0  # a start known better than this names a process even when it becomes another command

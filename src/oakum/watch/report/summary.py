@@ -11,8 +11,10 @@ from typing import Final
 
 from oakum.model.finding import Finding
 from oakum.watch.guard.runlog import Run
-from oakum.watch.history import UNKNOWN, Gap, History, ProcessSeries, Series
+from oakum.watch.history import Gap, History
 from oakum.watch.report.guarded import GuardedRuns, guarded_runs
+from oakum.watch.series import ProcessSeries, Series
+from oakum.watch.tables import UNKNOWN
 
 POINTS: Final = 144  # columns of every chart: 20 minutes each over two days
 MOST_FAMILIES: Final = 200

@@ -9,7 +9,8 @@ from functools import cached_property
 from typing import Final, NamedTuple
 
 from oakum.watch.guard.runlog import Run
-from oakum.watch.history import Boot, History, ProcessSeries
+from oakum.watch.history import Boot, History
+from oakum.watch.series import ProcessSeries
 
 _CRON: Final = frozenset(("cron", "crond", "CRON", "anacron", "fcron", "dcron", "busybox crond"))
 _SESSION: Final = re.compile(

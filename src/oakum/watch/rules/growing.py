@@ -5,10 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from oakum.watch.history import ProcessSeries
 from oakum.watch.rhythm import Life, growth_beneath_rhythm
 from oakum.watch.rules.case import Case, Group
 from oakum.watch.rules.room import room_of
+from oakum.watch.series import ProcessSeries
 from oakum.watch.trend import CERTAIN, EARLY, HOUR, LEAST_SPAN_S, Demand, Growth, may_grow, steady_growth
 
 # For one of several boots that say the same: over less than a day a slow cache bends too little for CERTAIN to see.

@@ -29,10 +29,11 @@ from typing import Final
 
 from oakum.model.finding import Fact, Finding, Severity
 from oakum.units import format_size
-from oakum.watch.history import UNKNOWN, Boot
+from oakum.watch.history import Boot
 from oakum.watch.rhythm import Life, growth_beneath_rhythm
 from oakum.watch.rules.case import Case
 from oakum.watch.rules.room import forecast, in_words, room_of, severity
+from oakum.watch.tables import UNKNOWN
 from oakum.watch.trend import Growth, steady_growth
 
 CODE: Final = "OAK104"

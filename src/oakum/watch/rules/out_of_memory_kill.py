@@ -32,8 +32,9 @@ from typing import Final
 
 from oakum.model.finding import Finding, Severity
 from oakum.units import format_size
-from oakum.watch.history import UNKNOWN, ProcessSeries, Series
 from oakum.watch.rules.case import Case
+from oakum.watch.series import ProcessSeries, Series
+from oakum.watch.tables import UNKNOWN
 
 CODE: Final = "OAK108"
 NAME: Final = "out-of-memory-kill"

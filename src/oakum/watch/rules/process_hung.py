@@ -29,11 +29,11 @@ from typing import Final
 from oakum.model.finding import Finding, Severity
 from oakum.units import format_duration, format_size
 from oakum.watch.guard.cron import lock_name
-from oakum.watch.history import ProcessSeries
 from oakum.watch.rules.case import Case, Group, is_session, pids
 from oakum.watch.rules.processes_accumulate import accumulating
 from oakum.watch.rules.room import in_words
 from oakum.watch.rules.stillness import connected_to, still_for, waiting_in, where_it_waits
+from oakum.watch.series import ProcessSeries
 
 CODE: Final = "OAK103"
 NAME: Final = "process-hung"

@@ -31,10 +31,10 @@ from typing import Final
 from oakum.model.finding import Finding
 from oakum.units import format_duration, format_size
 from oakum.watch.guard.cron import lock_name
-from oakum.watch.history import ProcessSeries
 from oakum.watch.rules.case import Case, Group, is_session, pids
 from oakum.watch.rules.room import forecast, in_words, room_of, severity
 from oakum.watch.rules.stillness import connected_to, waiting_in, where_it_waits
+from oakum.watch.series import ProcessSeries
 
 CODE: Final = "OAK102"
 NAME: Final = "processes-accumulate"

@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 
 from oakum.model.finding import Fact, Severity
 from oakum.units import format_duration
-from oakum.watch.history import ProcessSeries
 from oakum.watch.rules.case import Case
+from oakum.watch.series import ProcessSeries
 
 _A_DAY_H: Final = 24.0
 

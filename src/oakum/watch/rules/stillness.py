@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from oakum.watch.history import UNKNOWN, History, ProcessSeries
+from oakum.watch.history import History
+from oakum.watch.series import ProcessSeries
+from oakum.watch.tables import UNKNOWN
 
 _BUSY_SHARE: Final = 0.001  # of one processor: a loop that polls takes more, a blocked process none
 _MOVED_BYTES: Final = 1_000_000

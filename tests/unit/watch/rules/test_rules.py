@@ -9,7 +9,7 @@ from tests.support.histories import CRON_PID, HOUR, MB, START_S, Days
 
 from oakum.model.finding import Severity
 from oakum.watch.guard.runlog import Run
-from oakum.watch.history import CronJob, Series
+from oakum.watch.history import CronJob
 from oakum.watch.rules import (
     RULES,
     cron_unguarded,
@@ -23,6 +23,7 @@ from oakum.watch.rules import (
     workers_never_recycle,
 )
 from oakum.watch.rules.case import Case
+from oakum.watch.series import Series
 
 GIB = 1024**3
 
