@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from oakum.errors import CannotRun, UsageError
@@ -126,3 +126,28 @@ def _place(error: BaseException | None) -> str:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
+
+
+def add_actions(
+    parser: argparse.ArgumentParser,
+    actions: Iterable[tuple[str, str]],
+    add_changes: Callable[[argparse.ArgumentParser], None],
+) -> None:
+    """Actions, each with its summary, upon things of given names; `list`, when none is said.
+
+    `add_changes` adds the options of the action `set`.
+    """
+    parser.usage = f"{parser.prog} [options]\n       {parser.prog} ACTION [options] [NAME ...]"
+    parser.set_defaults(action="list")
+    add_format(parser)
+    add_store(parser)
+    subparsers = parser.add_subparsers(prog=parser.prog, metavar="ACTION", title="actions")
+    for name, summary in actions:
+        sub = subparsers.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        sub.set_defaults(action=name)
+        if name != "list":
+            sub.add_argument("name", metavar="NAME", nargs="+")
+        if name == "set":
+            add_changes(sub)
+        add_format(sub, again=True)
+        add_store(sub, again=True)

@@ -36,24 +36,15 @@ _ACTIONS: Final = (
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.usage = "oakum schedule [options]\n       oakum schedule ACTION [options] [NAME ...]"
     parser.epilog = _EPILOG
-    parser.set_defaults(action="list")
-    options.add_format(parser)
-    options.add_store(parser)
-    actions = parser.add_subparsers(prog="oakum schedule", metavar="ACTION", title="actions")
-    for name, summary in _ACTIONS:
-        sub = actions.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-        sub.set_defaults(action=name)
-        if name != "list":
-            sub.add_argument("name", metavar="NAME", nargs="+")
-        if name == "set":
-            timing = sub.add_mutually_exclusive_group(required=True)
-            timing.add_argument("--every", metavar="DURATION", help="an interval, like 5s or 15m")
-            timing.add_argument("--cron", metavar="TEXT", help="a cron text of five or six fields")
-            sub.add_argument("--zone", metavar="NAME", help="the time zone of --cron (default: UTC)")
-        options.add_format(sub, again=True)
-        options.add_store(sub, again=True)
+    options.add_actions(parser, _ACTIONS, _add_timing)
+
+
+def _add_timing(change: argparse.ArgumentParser) -> None:
+    timing = change.add_mutually_exclusive_group(required=True)
+    timing.add_argument("--every", metavar="DURATION", help="an interval, like 5s or 15m")
+    timing.add_argument("--cron", metavar="TEXT", help="a cron text of five or six fields")
+    change.add_argument("--zone", metavar="NAME", help="the time zone of --cron (default: UTC)")
 
 
 def run(args: argparse.Namespace) -> int:

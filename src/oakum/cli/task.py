@@ -29,21 +29,8 @@ _ACTIONS: Final = (
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.usage = "oakum task [options]\n       oakum task ACTION [options] [NAME ...]"
     parser.epilog = _EPILOG
-    parser.set_defaults(action="list")
-    options.add_format(parser)
-    options.add_store(parser)
-    actions = parser.add_subparsers(prog="oakum task", metavar="ACTION", title="actions")
-    for name, summary in _ACTIONS:
-        sub = actions.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-        sub.set_defaults(action=name)
-        if name != "list":
-            sub.add_argument("name", metavar="NAME", nargs="+")
-        if name == "set":
-            rule_options.add(sub, rule_options.TASK)
-        options.add_format(sub, again=True)
-        options.add_store(sub, again=True)
+    options.add_actions(parser, _ACTIONS, lambda change: rule_options.add(change, rule_options.TASK))
 
 
 def run(args: argparse.Namespace) -> int:
