@@ -27,6 +27,10 @@ class StoreError(OakumError):
     """The store could not do what was asked; nothing was changed unless the error says otherwise."""
 
 
+class StoreAway(StoreError):
+    """The store does not answer now: it is down, starting, or out of reach. A worker that starts then waits for it."""
+
+
 class StoreFull(StoreError):
     """The disk (or the store's own bound) is full."""
 

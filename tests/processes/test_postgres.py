@@ -1,4 +1,4 @@
-"""Two workers on one PostgreSQL: killed, cut off, their server restarted; and every job runs."""
+"""Workers on one PostgreSQL: killed, cut off, started before their server, their server restarted; and every job runs."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_killed_workers_jobs_run_elsewhere(shop: Workshop) -> None:
 
 def test_a_server_that_goes_down_is_waited_for(shop: Workshop, server: PostgresServer) -> None:
     workers = [shop.worker(), shop.worker()]
-    shop.until(lambda: len(shop.app.store.holders()) == len(workers))  # one that comes up without a server gives up
+    shop.until(lambda: len(shop.app.store.holders()) == len(workers))
     shop.app.enqueue_many(shop.tasks.note.job(number) for number in range(JOBS))
     shop.until(lambda: len(shop.marks()) > JOBS // 10)
     server.stop("immediate")
@@ -81,3 +81,34 @@ def test_a_server_that_goes_down_is_waited_for(shop: Workshop, server: PostgresS
     shop.app.close()
     shop.until(lambda: ended(shop) == JOBS)
     assert {int(each) for each in shop.marks()} == set(range(JOBS))
+
+
+def test_all_backends_are_terminated_again_and_again(shop: Workshop, server: PostgresServer) -> None:
+    workers = [shop.worker(), shop.worker()]
+    shop.until(lambda: len(shop.app.store.holders()) == len(workers))
+    shop.app.enqueue_many(shop.tasks.note.job(number) for number in range(JOBS))
+    for share in (10, 5, 3):
+        shop.until(lambda share=share: len(shop.marks()) > JOBS // share)
+        assert server.cut() >= len(workers)
+        shop.app.close()
+    shop.until(lambda: ended(shop) == JOBS)
+    assert {int(each) for each in shop.marks()} == set(range(JOBS))
+    assert [worker.poll() for worker in workers] == [None, None]
+
+
+def test_a_worker_that_starts_before_its_server_waits_for_it(shop: Workshop, server: PostgresServer) -> None:
+    shop.app.store.counts()
+    server.stop("fast")
+    try:
+        worker = shop.worker()
+        shop.until(lambda: "waits for its store: " in shop.said())
+        assert "cannot reach the server" in shop.said()
+        stopped = shop.worker()
+        shop.until(lambda: shop.said().count("waits for its store: ") == 2)
+        stopped.send_signal(signal.SIGTERM)
+        assert stopped.wait(60) == 0
+    finally:
+        server.start()
+    shop.app.close()
+    shop.tasks.note.enqueue(1).wait("60s")
+    assert worker.poll() is None

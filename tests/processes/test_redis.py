@@ -1,4 +1,4 @@
-"""Workers on a Redis store: two share it, one is killed, the server is killed; every job ends, and once."""
+"""Workers on a Redis store: two share it, one is killed, the server is killed, or not there yet; every job ends, and once."""
 
 from __future__ import annotations
 
@@ -77,6 +77,15 @@ def test_a_server_that_is_killed_and_comes_back_has_lost_nothing(shop, server):
     server.start()
     shop.until(lambda: states(shop) == {State.COMPLETED: 60})
     assert set(map(int, shop.marks())) == set(range(60))
+
+
+def test_a_worker_that_starts_before_its_server_waits_for_it(shop, server):
+    server.kill()
+    worker = shop.worker()
+    shop.until(lambda: "waits for its store: " in shop.said())
+    server.start()
+    shop.tasks.once.enqueue(1).wait("60s")
+    assert worker.poll() is None
 
 
 def test_the_command_line_works_on_it(shop, server):

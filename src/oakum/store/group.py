@@ -6,13 +6,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from threading import Lock
 
-from oakum.errors import EnqueueUnknown, NotEnqueued, StoreError
+from oakum.errors import EnqueueUnknown, NotEnqueued, StoreAway, StoreError
 from oakum.model.ids import id_text
 from oakum.model.job import NewJob
 from oakum.store.base import Instant, Mark
 
 
-class Undecided(StoreError):
+class Undecided(StoreAway):
     """The store failed where the commit may have happened, or not. Doing it again tells."""
 
 

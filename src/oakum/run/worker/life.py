@@ -30,6 +30,7 @@ from oakum.run.worker.ledger import Ledger
 from oakum.run.worker.notify import notify
 from oakum.run.worker.nursery import Nursery
 from oakum.run.worker.poller import Poller
+from oakum.run.worker.reach import await_store
 from oakum.run.worker.sampler import Sampler
 from oakum.run.worker.scheduler import Scheduler
 from oakum.run.worker.supervisor import Supervisor
@@ -103,8 +104,9 @@ class Worker:
         try:
             if not self._templates.await_first(lambda: self._stopping):
                 return 0
-            self._begin(ring3)
             self._poller.watch(wake.fileno(), lambda: _drain(wake))
+            if not self._begin(ring3):
+                return 0
             next_tick = 0.0
             while not self._stopping and not self._supervisor.left:
                 now = time.monotonic()
@@ -126,12 +128,14 @@ class Worker:
 
     # -- beginning ---------------------------------------------------------------------------------------------------
 
-    def _begin(self, ring3: str) -> None:
+    def _begin(self, ring3: str) -> bool:
+        """Takes up work once the store is there; false when it was told to stop before."""
         settings, manifest = self._settings, self._templates.manifest
         store = open_store(manifest.store)
         ledger = Ledger(self._slots, settings.overcommit)
         ledger.learn(manifest)
-        ledger.load(store.stats())
+        if not await_store(lambda: ledger.load(store.stats()), self._rest, self._say):
+            return False
         fleet = Fleet(self._room, self._slots)
         echo = _echo if settings.echo else None
         self._crew = crew = Crew(fleet, self._poller, Herald(), self._groups)
@@ -143,7 +147,8 @@ class Worker:
         crew.nursery = self._templates.current
         supervisor.measure()
         self._check_room(fleet)
-        supervisor.open()
+        if not await_store(supervisor.open, self._rest, self._say):
+            return False
         self._hire()
         if settings.health_port is not None:
             health = Health(settings.health_port, supervisor.goes_forward, lambda: self._house.state == "running")
@@ -155,6 +160,14 @@ class Worker:
             f" room {format_size(self._room)}"
         )
         notify("READY=1")
+        return True
+
+    def _rest(self, seconds: float) -> bool:
+        """Waits; false as soon as it is told to stop."""
+        end = time.monotonic() + seconds
+        while not self._stopping and (left := end - time.monotonic()) > 0:
+            self._poller.poll(left)
+        return not self._stopping
 
     def _check_room(self, fleet: Fleet) -> None:
         overhead = fleet.supervisor + fleet.template

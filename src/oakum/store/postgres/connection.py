@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 import psycopg
 from psycopg import errors
 
-from oakum.errors import StoreError, StoreFull
+from oakum.errors import StoreAway, StoreError, StoreFull
 from oakum.store.group import Undecided
 from oakum.store.postgres import schema
 from oakum.store.postgres.address import Address
@@ -162,7 +162,7 @@ class Connection:
                     f"{shown}: {what}; the user needs CREATE on the database once, and then to own the schema"
                 ) from error
             if isinstance(error, psycopg.OperationalError) and self._db is None:
-                raise StoreError(f"{shown}: cannot reach the server ({what}); check the address") from error
+                raise StoreAway(f"{shown}: cannot reach the server ({what}); check the address") from error
             raise StoreError(f"{shown}: {type(error).__name__}: {what}") from error
 
 

@@ -12,7 +12,7 @@ from redis.backoff import NoBackoff
 from redis.connection import ConnectionPool
 from redis.retry import Retry
 
-from oakum.errors import NotAStore, StoreError, StoreFull, StoreTooNew
+from oakum.errors import NotAStore, StoreAway, StoreError, StoreFull, StoreTooNew
 from oakum.store.group import Undecided
 from oakum.store.moving import Notice
 from oakum.store.redis import server
@@ -164,9 +164,7 @@ class Connection:
                 f"{shown}: the server has reached maxmemory; raise it, or let jobs end and be pruned"
             ) from error
         except redis_errors.BusyLoadingError as error:
-            raise StoreError(
-                f"{shown}: the server is still loading its data; it will answer when it is done"
-            ) from error
+            raise StoreAway(f"{shown}: the server is still loading its data; it will answer when it is done") from error
         except (redis_errors.ReadOnlyError, redis_errors.AuthenticationError) as error:
             self._forget()
             raise StoreError(
@@ -176,7 +174,7 @@ class Connection:
             raise self._told(error) from error
         except (redis_errors.RedisError, OSError) as error:
             self._forget()
-            raise StoreError(f"{shown}: cannot reach the server ({error}); check that it runs there") from error
+            raise StoreAway(f"{shown}: cannot reach the server ({error}); check that it runs there") from error
 
     def _told(self, error: redis_errors.ResponseError) -> StoreError:
         text = str(error)
