@@ -10,12 +10,16 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import apsw
 import pytest
+from tests.support.own_mounts import OWN_MOUNTS, may_mount
+from tests.support.small_disk import empty
 
 OAKUM = [sys.executable, "-m", "oakum", "purge"]
 SECONDS = 60.0
+MIB = 1024 * 1024
 
 
 @pytest.fixture
@@ -175,12 +179,7 @@ def test_files_with_a_pattern(tmp_path, environment):
     assert os.listdir(tmp_path / "replays") == ["d.txt"]
 
 
-def in_own_mounts(script, environment, *words):
-    """Runs a shell script that may mount things: nobody else sees them, and they are gone when it ends."""
-    command = ["unshare", "--mount", "--map-root-user", "sh", "-euc", script, "sh", *words]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False)
-
-
+@pytest.mark.skipif(not may_mount(), reason="no mounts for this user; tests/unit/purge/test_files.py models one")
 def test_a_directory_that_is_mounted_from_elsewhere_is_not_entered(tmp_path, environment):
     for path in (tmp_path / "outside" / "precious.gz", tmp_path / "root" / "inner" / "a.gz"):
         path.parent.mkdir(parents=True)
@@ -188,8 +187,9 @@ def test_a_directory_that_is_mounted_from_elsewhere_is_not_entered(tmp_path, env
         os.utime(path, (0, 0))
     (tmp_path / "root" / "bound").mkdir()
     script = 'mount --bind "$1/outside" "$1/root/bound"; ls "$1/root/bound"; shift; exec "$@"'
-    words = ["files", str(tmp_path / "root"), "--older-than", "90d"]
-    done = in_own_mounts(script, environment, str(tmp_path), *OAKUM, *words)
+    words = [*OAKUM, "files", str(tmp_path / "root"), "--older-than", "90d"]
+    command = [*OWN_MOUNTS, "sh", "-euc", script, "sh", str(tmp_path), *words]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert "precious.gz" in done.stdout, done.stderr  # the mount was there
     assert "left alone: 'bound': on another file system or mount" in done.stderr
     assert done.returncode == 3
@@ -197,58 +197,74 @@ def test_a_directory_that_is_mounted_from_elsewhere_is_not_entered(tmp_path, env
     assert not (tmp_path / "root" / "inner").exists()
 
 
-FULL = """
-mount -t tmpfs -o size=8m tmpfs "$1"
-"$2" - "$1/work.db" <<'PYTHON'
-import sys, apsw
-database = apsw.Connection(sys.argv[1])
-database.execute("CREATE TABLE events (id INTEGER PRIMARY KEY, body TEXT)")
-database.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) "
-                 "INSERT INTO events SELECT i, printf('%01000d', i) FROM n")
-PYTHON
-dd if=/dev/zero of="$1/filler" bs=4096 2>/dev/null || true
-disk=$1
-shift
-"$@" || echo "status $?"
-rm "$disk/filler"
-"$@"
+ON_A_SMALL_DISK = """
+import sys
+from tests.support.small_disk import SmallDisk, fill
+disk, size = sys.argv[1], int(sys.argv[2])
+small = SmallDisk(disk, size)
+"""
+PURGE = """
+from oakum.cli.main import main
+status = main(sys.argv[3:])
+print("refused", small.refused)
+sys.exit(status)
 """
 
 
-def test_on_a_full_disk_it_says_so_and_goes_on_when_there_is_room(tmp_path, environment):
+@pytest.fixture
+def on_a_disk(tmp_path, environment):
+    """Runs a program, or `oakum purge`, on a disk of so many bytes."""
+    (tmp_path / "disk").mkdir()
+    place = environment | {"PYTHONPATH": str(Path(__file__).parents[2])}
+
+    def run_there(size, *words, program=PURGE):
+        command = [sys.executable, "-c", ON_A_SMALL_DISK + program, str(tmp_path / "disk"), str(size), *words]
+        return subprocess.run(command, env=place, capture_output=True, text=True, timeout=SECONDS, check=False)
+
+    return run_there
+
+
+FULL = """
+import apsw
+database = apsw.Connection(disk + "/work.db")
+database.execute("CREATE TABLE events (id INTEGER PRIMARY KEY, body TEXT)")
+database.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) "
+                 "INSERT INTO events SELECT i, printf('%01000d', i) FROM n")
+fill(disk, size)
+"""
+
+
+def test_on_a_full_disk_it_says_so_and_goes_on_when_there_is_room(tmp_path, on_a_disk):
     disk = tmp_path / "disk"
-    disk.mkdir()
-    words = ["table", f"sqlite:///{disk}/work.db", "events", "--where", "id<=4990", "--format", "json"]
-    done = in_own_mounts(FULL, environment, str(disk), *OAKUM, *words)
-    first, status, second = done.stdout.splitlines()
-    assert (json.loads(first)[0]["ended"], status) == ("disk full", "status 3")
-    assert (json.loads(second)[0]["ended"], json.loads(second)[0]["rows"]) == (
-        "done",
-        4990 - json.loads(first)[0]["rows"],
-    )
+    assert on_a_disk(8 * MIB, program=FULL).returncode == 0
+    words = ["purge", "table", f"sqlite:///{disk}/work.db", "events", "--where", "id<=4990", "--format", "json"]
+    first = on_a_disk(8 * MIB, *words)
+    report, refused = first.stdout.splitlines()
+    assert refused != "refused 0"  # it hit
+    assert (json.loads(report)[0]["ended"], first.returncode) == ("disk full", 3)
+    empty(str(disk))
+    second = on_a_disk(8 * MIB, *words)
+    rest = json.loads(second.stdout.splitlines()[0])[0]
+    assert (rest["ended"], rest["rows"], second.returncode) == ("done", 4990 - json.loads(report)[0]["rows"], 0)
 
 
 OWN = """
-mount -t tmpfs -o size=32m tmpfs "$1"
-"$2" - "$1/work.db" <<'PYTHON'
-import sys, apsw
+import apsw
 from oakum.clock import SystemClock
 from oakum.errors import NotEnqueued
 from oakum.model.job import NewJob
 from oakum.store.base import Instant
 from oakum.store.sqlite.store import SqliteStore
-store, now = SqliteStore(sys.argv[1]), Instant.read(SystemClock())
+path = disk + "/work.db"
+store, now = SqliteStore(path), Instant.read(SystemClock())
 long_ago = now._replace(wall_ms=now.wall_ms - 400 * 86_400_000)
 ids = [number.to_bytes(16, "big") for number in range(1, 6001)]
 for start in range(0, 6000, 500):
     store.insert([NewJob(id=id, task="t", payload=b"x" * 1000) for id in ids[start:start + 500]], long_ago)
 store.cancel(ids[:5000], long_ago)
 assert store.prune(now, 1) == 1
-apsw.Connection(sys.argv[1]).execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-with open(sys.argv[1] + ".filler", "wb", buffering=0) as filler:
-    try:
-        while filler.write(bytes(4096)): pass
-    except OSError: pass
+apsw.Connection(path).execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+fill(disk, size)
 for number in range(7000, 20000):
     try:
         store.insert([NewJob(id=number.to_bytes(16, "big"), task="t", payload=b"x" * 9000)], now)
@@ -256,24 +272,20 @@ for number in range(7000, 20000):
         print("full")
         break
 store.close()
-PYTHON
-ballast=$1/work.db-oakum/ballast
-test -s "$ballast"
-shift
-"$@"
-test ! -e "$ballast" && echo "given up"
 """
 
 
-def test_oakums_own_store_frees_room_on_a_full_disk_and_goes_on(tmp_path, environment):
+def test_oakums_own_store_frees_room_on_a_full_disk_and_goes_on(tmp_path, on_a_disk):
     disk = tmp_path / "disk"
-    disk.mkdir()
-    words = ["own", "--store", f"sqlite:///{disk}/work.db", "--format", "json"]
-    done = in_own_mounts(OWN, environment, str(disk), *OAKUM, *words)
+    ballast = disk / "work.db-oakum" / "ballast"
+    filled = on_a_disk(32 * MIB, program=OWN)
+    assert filled.stdout == "full\n", filled.stderr
+    assert ballast.stat().st_size
+    done = on_a_disk(32 * MIB, "purge", "own", "--store", f"sqlite:///{disk}/work.db", "--format", "json")
     assert done.returncode == 0, done.stderr
-    full, report, ballast = done.stdout.splitlines()
-    assert (full, ballast) == ("full", "given up")
-    assert (json.loads(report)[0]["ended"], json.loads(report)[0]["rows"], done.returncode) == ("done", 4999, 0)
+    report = json.loads(done.stdout.splitlines()[0])[0]
+    assert (report["ended"], report["rows"]) == ("done", 4999)
+    assert not ballast.exists()  # given up for it
 
 
 def test_help_names_every_kind():

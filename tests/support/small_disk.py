@@ -44,7 +44,7 @@ class _File(apsw.VFSFile):
         growth = offset + len(data) - self.xFileSize()
         if growth > 0 and growth > self._disk.free():
             self._disk.refused += 1
-            raise apsw.FullError("no space left on the small disk")
+            raise apsw.exception_for(apsw.SQLITE_FULL)
         super().xWrite(data, offset)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 from tests.support import small_disk
+from tests.support.own_mounts import OWN_MOUNTS, may_mount
 
 from oakum.errors import NotEnqueued, StoreFull
 from oakum.model.job import NewJob, State
@@ -184,21 +184,13 @@ def empty(): small_disk.empty(disk)
 """
 
 
-def may_mount() -> bool:
-    """Whether this user may have a file system of its own. Where not, the modelled disk is tested alone."""
-    return (
-        subprocess.run(["unshare", "--mount", "--map-root-user", "true"], capture_output=True, check=False).returncode
-        == 0
-    )
-
-
 @pytest.mark.parametrize("kind", ["modelled", *(["mounted"] if may_mount() else [])])
 def test_a_worker_goes_on_on_a_disk_that_is_full(tmp_path, start, kind):
     """A small disk, filled to the last byte: one whose writes SQLite sees fail, and a real file system."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = f'mount -t tmpfs -o size={DISK} tmpfs "$0"; exec "$@"'
-    wrapper = ("unshare", "--mount", "--map-root-user", "sh", "-euc", mount, str(disk)) if kind == "mounted" else ()
+    wrapper = (*OWN_MOUNTS, "sh", "-euc", mount, str(disk)) if kind == "mounted" else ()
     head = f"DISK = {DISK}; disk = {str(disk)!r}\n" + (MOUNTED if kind == "mounted" else MODELLED)
     store = "path = f'{disk}/work.db'; store = SqliteStore(path)\n"
     root = str(Path(small_disk.__file__).parents[2])

@@ -11,6 +11,7 @@ from oakum import purge
 from oakum.errors import CannotRun, UsageError
 from oakum.purge import Options
 from oakum.purge.tree import walk as walking
+from oakum.purge.tree.root import open_root, place
 
 DAY = 86_400.0
 
@@ -205,6 +206,17 @@ def test_a_path_relative_to_here_will_do(root, monkeypatch):
     put(root / "a.gz")
     monkeypatch.chdir(root.parent)
     assert clean("./root//").rows == 1
+
+
+def test_the_kernel_tells_one_mount_from_another(root):
+    (root / "inner").mkdir()
+    fds = [open_root(path) for path in (root, root / "inner", "/proc")]
+    here, inner, elsewhere = [place(fd) for fd in fds]
+    for fd in fds:
+        os.close(fd)
+    assert here == inner
+    assert here.device != elsewhere.device
+    assert here.mount != elsewhere.mount
 
 
 def test_another_mount_is_not_entered(root, monkeypatch):
