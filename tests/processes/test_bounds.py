@@ -98,8 +98,10 @@ for n in range(30):
 
 
 def test_producers_that_wait_go_on_when_a_worker_makes_room(shop):
-    code = "print(app.enqueue_many(send.job(n) for n in range(100)))"
-    asynchronous = """
+    """By the store's bell alone: nobody looks in between."""
+    deaf = "from oakum.run import door; door.POLL_S = 3600.0\n"
+    code = f"{deaf}print(app.enqueue_many(send.job(n) for n in range(100)))"
+    asynchronous = f"""{deaf}
 import asyncio
 async def main():
     await asyncio.gather(*(send.aenqueue(n) for n in range(100)))
