@@ -16,7 +16,7 @@ from oakum.model.ids import parse_id
 from oakum.model.job import NewJob
 from oakum.model.schedule.spec import Schedule
 from oakum.model.schedule.timing import Timing
-from oakum.run.context import Context, current
+from oakum.run.context import Context, Middleware, current
 from oakum.run.desk import Desk
 from oakum.run.handle import Job
 from oakum.run.names import check_name
@@ -33,7 +33,6 @@ from oakum.units import Duration, Size, parse_size
 if TYPE_CHECKING:
     from oakum.run.inline import Kit
 
-Middleware = Callable[[Context, Callable[[], Any]], Any]
 Hook = Callable[[], None]
 
 

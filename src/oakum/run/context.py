@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Final
+from typing import Any, Final
 
 from oakum.errors import TaskInterrupt, UsageError
 from oakum.model.ids import id_text
@@ -70,6 +70,10 @@ class Context:
     def snooze(self, delay: Duration) -> None:
         """Ends this start at once and has the job started again after `delay`; no try is spent. Does not return."""
         raise Snooze(parse_duration(delay, name="snooze", zero=True))
+
+
+Middleware = Callable[[Context, Callable[[], Any]], Any]
+"""What stands around each job: it is given the job's context, and the rest to call; what it returns is the job's value."""
 
 
 def current() -> Context:

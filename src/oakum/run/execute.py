@@ -13,8 +13,7 @@ from typing import Any
 from oakum.errors import Cancelled as CancelledInside
 from oakum.errors import SoftTimeout
 from oakum.model.outcome import Cancelled, Completed, Failed, Outcome, Snoozed, TimedOut, clip
-from oakum.run.app import Middleware
-from oakum.run.context import Context, Snooze
+from oakum.run.context import Context, Middleware, Snooze
 from oakum.run.signature import encode_result
 from oakum.run.task import Task
 
