@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from oakum.cli import options
+from oakum.errors import OakumError
 
 if TYPE_CHECKING:
+    from oakum.inspector.move import Load, Move, Moved
     from oakum.store.care import Care
 
 _EPILOG: Final = """\
@@ -92,20 +95,36 @@ def _move(args: argparse.Namespace) -> int:
         store_show.progress() as tell,
         open_move(args.source, args.target, SystemClock(), tell, look=args.dry_run or args.undo) as move,
     ):
+        done: Load | Moved | None = None
         if args.undo:
             move.undo()
-            done = None
+        elif args.dry_run:
+            done = move.load()
         else:
-            done = move.load() if args.dry_run else move.run()
+            done = _run(move)
     store_show.print_move(done, args.source, args.format)
     return 0
 
 
-@contextmanager
+def _run(move: Move) -> Moved:
+    """Moves. Whoever interrupts that, or whatever fails in it, leaves behind stores that are shut: then it says so."""
+    try:
+        return move.run()
+    except BaseException:
+        with contextlib.suppress(OakumError):
+            if move.is_under_way():
+                print(
+                    "oakum store: the store stays shut; the same command goes on, --undo opens it again",
+                    file=sys.stderr,
+                )
+        raise
+
+
+@contextlib.contextmanager
 def _care(args: argparse.Namespace) -> Iterator[Care]:
     from oakum.cli import store_show
     from oakum.store.care import open_care
 
     url = args.url or os.environ.get("OAKUM_STORE") or options.DEFAULT_STORE
-    with store_show.progress() as tell, closing(open_care(url, tell)) as care:
+    with store_show.progress() as tell, contextlib.closing(open_care(url, tell)) as care:
         yield care

@@ -55,7 +55,9 @@ class Inspector:
             self._now().wall_ms, store.durability, self._workers(), store.counts(), store.stats(),
             self.queues.all(), store.rules("task"), store.spent(self._now()),
         )  # fmt: skip
-        return msgspec.structs.replace(found, schedules=self.schedules.ticking())
+        shut = store.moving.notice()
+        notes = found.notes if shut is None else (str(shut), *found.notes)
+        return msgspec.structs.replace(found, schedules=self.schedules.ticking(), notes=notes)
 
     def capacity(self) -> Capacity:
         """What is asked of the workers and what they can do. Costs the same however many jobs there are."""

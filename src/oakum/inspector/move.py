@@ -152,6 +152,11 @@ class Move:
             target.store.moving.shut(Notice("abandoned", source.address))
         source.store.moving.shut(None)
 
+    def is_under_way(self) -> bool:
+        """Whether the source is shut for a move that has not come to its end."""
+        notice = self._source.store.moving.notice()
+        return notice is not None and notice.role == "leaving"
+
     def _check(self) -> bool:
         """Whether there is anything to copy: not so when all has arrived. Raises UsageError where the move can't be."""
         source, target = self._source, self._target

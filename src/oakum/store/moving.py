@@ -39,8 +39,10 @@ class Notice(Struct, frozen=True):
 
     def refusal(self, here: str) -> StoreMoved:
         """What a store at `here` says to whoever wants something of it."""
-        message = f"{here}: this store {_SAYS[self.role].format(self.other)}"
-        return StoreMoved(message, self.other, for_good=self.role == "left")
+        return StoreMoved(f"{here}: {self}", self.other, for_good=self.role == "left")
+
+    def __str__(self) -> str:
+        return f"this store {_SAYS[self.role].format(self.other)}"
 
     def encode(self) -> bytes:
         """As a line of text, which is how stores keep it."""

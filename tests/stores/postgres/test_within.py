@@ -11,10 +11,12 @@ import sqlalchemy
 from sqlalchemy.orm import Session
 
 from oakum import Oakum
-from oakum.errors import DuplicateJob, NotEnqueued, QueueFull, UsageError
+from oakum.errors import DuplicateJob, NotEnqueued, QueueFull, StoreError, StoreMoved, UsageError
 from oakum.model.bounds import Rules
 from oakum.model.job import NewJob, State, Unique
 from oakum.model.outcome import Completed
+from oakum.store.moving import Notice
+from oakum.store.postgres import notice
 
 
 @pytest.fixture
@@ -42,6 +44,20 @@ def mine(postgres_store_url):
 def yours(postgres_store_url):
     with psycopg.connect(postgres_store_url.partition("?")[0]) as connection:
         yield connection
+
+
+def test_a_store_is_not_shut_over_a_transaction_that_has_put_a_job_in(bench, send, mine, monkeypatch):
+    monkeypatch.setattr(notice, "PATIENCE", "100ms")
+    mine.execute("SELECT 1")
+    send.using(connection=mine).enqueue("a@b")
+    with pytest.raises(StoreError, match=r"a transaction that has put a job in stays open.*nothing was changed"):
+        bench.store.moving.shut(Notice("leaving", "elsewhere"))
+    mine.commit()
+    assert bench.counts() == {State.AVAILABLE: 1}
+    bench.store.moving.shut(Notice("leaving", "elsewhere"))
+    mine.execute("SELECT 1")
+    with pytest.raises(StoreMoved, match="being moved to elsewhere"):
+        send.using(connection=mine).enqueue("a@b")
 
 
 def test_a_job_is_there_once_the_caller_commits(bench, send, mine):

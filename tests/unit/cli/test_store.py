@@ -9,6 +9,7 @@ import apsw
 from oakum.inspector.move import Place
 from oakum.store.moving import Notice
 from oakum.store.shown import address
+from oakum.store.sqlite.moving import SqliteMoving
 from oakum.store.sqlite.store import SqliteStore
 
 
@@ -95,6 +96,20 @@ def test_a_store_is_moved_and_says_where_it_went(oakum, bench, here):
     assert f"shut: moved to sqlite:///{here}/new.db; use that one" in check.out
     again = json.loads(oakum("store", "move", "sqlite:///oakum.db", "sqlite:///new.db", "--format", "json").out)
     assert (again["jobs"], again["waiting"]) == (3, 3)
+
+
+def test_whoever_interrupts_a_move_hears_that_the_store_stays_shut(oakum, bench, monkeypatch):
+    def interrupted(self, jobs):
+        raise KeyboardInterrupt
+
+    bench.plain(3)
+    with monkeypatch.context() as patch:
+        patch.setattr(SqliteMoving, "restore", interrupted)
+        said = oakum("store", "move", "sqlite:///oakum.db", "sqlite:///new.db")
+    assert said.status == 130
+    assert "oakum store: the store stays shut; the same command goes on, --undo opens it again" in said.err
+    assert "being moved to" in oakum("status").out
+    assert oakum("store", "move", "sqlite:///oakum.db", "sqlite:///new.db").out.startswith("moved 3 jobs")
 
 
 def test_an_unfinished_move_is_undone(oakum, bench):

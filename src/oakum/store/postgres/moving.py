@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final
 
+from psycopg import errors
+
+from oakum.errors import StoreError
 from oakum.model.bounds import KINDS
 from oakum.model.job import ENDED, WAITING, NewJob, State
 from oakum.model.lifecycle import KEYS_KEPT_MS
@@ -89,7 +93,13 @@ class PostgresMoving:
 
     def shut(self, notice: Notice | None) -> None:
         def work(db: Db) -> None:
-            notices.write(db, notice)
+            try:
+                notices.write(db, notice)
+            except errors.LockNotAvailable as error:
+                raise StoreError(
+                    f"{self._connection.address.shown}: a transaction that has put a job in stays open; end it"
+                    " (pg_stat_activity names it) and try again, nothing was changed"
+                ) from error
             for topic in TOPICS:
                 db.run(NOTIFY, (channel(self._connection.address.schema, topic),))
 
@@ -97,7 +107,7 @@ class PostgresMoving:
 
     def dump(self, *, ended: bool) -> Iterator[Sequence[Kept]]:
         after, query = _FIRST_ID, _DUMP.format(_STATES[ended])
-        while batch := self._connection.once(lambda db: self._batch(db, query, after)):  # noqa: B023  # called at once
+        while batch := self._connection.once(partial(self._batch, query=query, after=after)):
             yield batch
             after = batch[-1].new.id
 
@@ -148,7 +158,7 @@ class PostgresMoving:
 
     def dump_keys(self) -> Iterator[Sequence[Key]]:
         after = b""
-        while rows := self._connection.once(lambda db: db.all(_KEYS, (after, AT_ONCE))):  # noqa: B023  # called at once
+        while rows := self._connection.once(partial(Db.all, text=_KEYS, values=(after, AT_ONCE))):
             after = rows[-1][0]
             yield [
                 Key("unique", key[1:], job_id, seq)

@@ -12,6 +12,7 @@ from oakum.store.moving import NOTICE, Notice
 from oakum.store.postgres import schema
 from oakum.store.postgres.db import Db
 
+PATIENCE: Final = "3s"
 VALUE: Final = f"SELECT value FROM oakum.memo WHERE name = '{NOTICE}'"
 VERSION: Final = "SELECT version FROM oakum.schema"
 
@@ -23,7 +24,8 @@ def read(db: Db) -> Notice | None:
 
 
 def write(db: Db, notice: Notice | None) -> None:
-    """Shuts the store, or opens it; in a transaction."""
+    """Shuts the store, or opens it; in a transaction. Raises LockNotAvailable when somebody who writes does not end."""
+    db.run("SELECT set_config('lock_timeout', $1, true)", (PATIENCE,))  # meanwhile nobody else writes
     db.run("LOCK TABLE oakum.job IN SHARE ROW EXCLUSIVE MODE")
     db.run(f"DELETE FROM oakum.memo WHERE name = '{NOTICE}'")
     if notice is not None:
