@@ -181,7 +181,8 @@ class Move:
         """Copies all that has ended, or that waits; how many there were."""
         found: Counter[_Pair] = Counter()
         done, total = 0, _jobs(self._source.store.counts(), ENDED if ended else WAITING)
-        self._tell(Step(what, done, total))
+        if total:
+            self._tell(Step(what, done, total))
         for batch in self._source.store.moving.dump(ended=ended):
             self._target.store.moving.restore(batch)
             found.update((each.new.queue, each.new.task) for each in batch)
