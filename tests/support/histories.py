@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from oakum.model.finding import Finding
 from oakum.watch.history import History
+from oakum.watch.rules import Rule
+from oakum.watch.rules.case import Case
 from oakum.watch.series import Identity, ProcessKey, ProcessSeries
 
 START_S = 1_766_275_200  # 2025-12-21 00:00 UTC
 MINUTE, HOUR = 60, 3600
 MB = 1_000_000
+GIB = 1024**3
 CRON_PID = 612
 
 Figures = Callable[[float], float]  # hours since the process started -> bytes, or whatever a column holds
@@ -72,3 +76,23 @@ class Days:
 
 def _at(figures: object, hours: float) -> int:
     return int(figures(hours)) if callable(figures) else int(figures)  # type: ignore[call-overload]
+
+
+def found(rule: Rule, days: Days) -> list[Finding]:
+    """What a rule finds in these days."""
+    return list(rule.find(Case(days.history)))
+
+
+def leak(rate: float) -> Figures:
+    """60 MB, and `rate` MB more each hour."""
+    return lambda age: 60 * MB + rate * MB * age
+
+
+def hang(
+    days: Days, count: int, *, every: float = 4.0, command: str = "python manage.py crontab run 3fa9c1d", **more: object
+) -> list[ProcessSeries]:
+    """`count` runs of a cron job that never end, one begun each `every` hours."""
+    return [
+        days.process(command, 50 * MB, start=1 + number * every, ppid=CRON_PID, comm="python", **more)
+        for number in range(count)
+    ]
