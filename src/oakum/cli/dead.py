@@ -23,7 +23,8 @@ examples:
   oakum dead drop --task shop.tasks.resize
 """
 
-Act = Callable[["Inspector", Sequence[bytes]], int]
+Act = Callable[["Inspector", Sequence[bytes]], "tuple[int, str]"]
+"""What is done to some jobs: to how many it was, and why not to all of them, as far as that ends it."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -119,13 +120,13 @@ def _retry(args: argparse.Namespace) -> int:
 
 
 def _drop(args: argparse.Namespace) -> int:
-    return _act(args, "would be let go", "let go", lambda inspector, ids: inspector.forget(ids))
+    return _act(args, "would be let go", "let go", lambda inspector, ids: (inspector.forget(ids), ""))
 
 
-def _run_again(inspector: Inspector, ids: Sequence[bytes]) -> int:
-    copies = inspector.retry(ids)
+def _run_again(inspector: Inspector, ids: Sequence[bytes]) -> tuple[int, str]:
+    copies, full = inspector.retry(ids)
     inspector.forget(list(copies))
-    return len(copies)
+    return len(copies), full
 
 
 def _act(args: argparse.Namespace, would: str, did: str, act: Act) -> int:
@@ -136,14 +137,21 @@ def _act(args: argparse.Namespace, would: str, did: str, act: Act) -> int:
         raise UsageError("say which: jobs by their ids, or --group, --task, --queue, --tag, --state, or --all")
     with options.open_inspector(options.store_url(args)) as inspector:
         found = changed = 0
+        full = ""
         for ids in _ids(inspector, args):
             found += len(ids)
-            changed += 0 if args.dry_run else act(inspector, ids)
+            if not args.dry_run:
+                done, full = act(inspector, ids)
+                changed += done
+            if full:
+                break
     if args.dry_run:
         print(f"{jobs(found)} {would} (dry run: nothing was changed)")
         return 0
     print(f"{jobs(changed)} {did}" + (f", {found - changed:,} left as they are" if found > changed else ""))
-    return 3 if args.id and changed < len(args.id) else 0
+    if full:
+        print(f"oakum: {full}", file=sys.stderr)
+    return 3 if full or (args.id and changed < len(args.id)) else 0
 
 
 def _ids(inspector: Inspector, args: argparse.Namespace) -> Iterator[Sequence[bytes]]:

@@ -38,23 +38,29 @@ def run(args: argparse.Namespace) -> int:
         if args.dry_run:
             print(f"{jobs(chosen.count(inspector))} would run again (dry run: nothing was changed)")
             return 0
-        begun, left = 0, list[bytes]()
+        begun, left, full = 0, list[bytes](), ""
         for ids in chosen.batches(inspector):
-            copies = inspector.retry(ids)
+            copies, full = inspector.retry(ids)
             begun += len(copies)
             left += [each for each in ids if each not in copies]
             if chosen.ids:
                 for old, new in copies.items():
                     print(f"{id_text(old)} runs again as {id_text(new)}")
+            if full:
+                break
         for each in left if chosen.ids else ():
-            print(f"oakum: job {id_text(each)}: {_why_not(inspector, each)}", file=sys.stderr)
+            print(f"oakum: job {id_text(each)}: {_why_not(inspector, each, full)}", file=sys.stderr)
     if not chosen.ids:
         print(f"{jobs(begun)} will run again" + (f", {len(left):,} left as they are" if left else ""))
-    return 3 if left and chosen.ids else 0
+        if full:
+            print(f"oakum: {full}", file=sys.stderr)
+    return 3 if full or (left and chosen.ids) else 0
 
 
-def _why_not(inspector: Inspector, id: bytes) -> str:
+def _why_not(inspector: Inspector, id: bytes, full: str) -> str:
     state = inspector.state(id)
     if state is None:
         return "not in the store (any more)"
-    return "another job holds its unique key now" if state.terminal else f"has not ended; it is {state.label}"
+    if not state.terminal:
+        return f"has not ended; it is {state.label}"
+    return full or "another job holds its unique key now"

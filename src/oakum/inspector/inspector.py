@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from oakum.clock import Clock
-from oakum.errors import StoreError
+from oakum.errors import QueueFull, StoreError
 from oakum.host.identity import Process, is_gone, myself
 from oakum.inspector.bound import Bound
 from oakum.inspector.capacity import Capacity, capacity
@@ -27,6 +27,13 @@ from oakum.store.base import Instant, Store
 from oakum.store.ids import IdSource
 
 AT_ONCE: Final = 1000  # jobs that are cancelled or retried in one transaction
+
+
+class Retried(NamedTuple):
+    """Copies of ended jobs, old id to new; and why there are not more of them, where a queue is full."""
+
+    copies: Mapping[bytes, bytes]
+    full: str = ""
 
 
 class Inspector:
@@ -56,7 +63,7 @@ class Inspector:
             self.queues.all(), store.rules("task"), store.spent(self._now()),
         )  # fmt: skip
         shut = store.moving.notice()
-        notes = found.notes if shut is None else (str(shut), *found.notes)
+        notes = (*(() if shut is None else (str(shut),)), *store.warnings(), *found.notes)
         return msgspec.structs.replace(found, schedules=self.schedules.ticking(), notes=notes)
 
     def capacity(self) -> Capacity:
@@ -143,10 +150,17 @@ class Inspector:
         """Cancels waiting jobs at once and asks for it where they run; the state of each after it, without unknown ones."""
         return self._store.cancel(ids, self._now())
 
-    def retry(self, ids: Sequence[bytes]) -> Mapping[bytes, bytes]:
-        """Inserts a fresh copy of each ended job; old id to new. See `oakum.store.base.Store.retry` for who is left out."""
+    def retry(self, ids: Sequence[bytes]) -> Retried:
+        """Inserts a fresh copy of each ended job, as many as there is room for. See `oakum.store.base.Store.retry` for who
+        is left out."""
         now = self._now()
-        return self._store.retry({old: self._ids.new(now.wall_ms) for old in ids}, now)
+        try:
+            return Retried(self._store.retry({old: self._ids.new(now.wall_ms) for old in ids}, now))
+        except QueueFull as full:
+            if len(ids) == 1:
+                return Retried({}, str(full))
+        first, second = (self.retry(part) for part in (ids[: len(ids) // 2], ids[len(ids) // 2 :]))
+        return Retried({**first.copies, **second.copies}, second.full or first.full)
 
     def forget(self, ids: Sequence[bytes]) -> int:
         """Lets ended jobs go before their time, and whatever else is past its own; how many of these were to be kept."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from oakum.model.bounds import Rules
 from oakum.model.ids import id_text
 from oakum.model.job import JobQuery, State
 from oakum.model.outcome import Failed
@@ -89,6 +90,14 @@ def test_retry_by_filters_does_what_a_dry_run_counts(bench, jobs, oakum, words, 
     assert sum(bench.counts().values()) == 4
     assert oakum("retry", *words) == (0, f"{count} will run again\n", "")
     assert sum(bench.counts().values()) == 4 + int(count.split()[0])
+
+
+def test_retry_says_that_a_queue_is_full(bench, jobs, oakum):
+    bench.store.declare("queue", {"default": Rules(max_jobs=2, on_full="reject")})
+    full = "queue default: it holds 2 of 2 jobs, and one more with 1 B would not fit"
+    assert oakum("retry", "--all") == (3, "0 jobs will run again, 1 left as they are\n", f"oakum: {full}\n")
+    one = id_text(jobs["failed"])
+    assert oakum("retry", one) == (3, "", f"oakum: job {one}: {full}\n")
 
 
 @pytest.mark.parametrize("command", ["cancel", "retry"])

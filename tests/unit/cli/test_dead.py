@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from oakum.model.bounds import Rules
 from oakum.model.ids import id_text
 from oakum.model.job import NewJob, State
 from oakum.model.outcome import Completed, Failed, Lost
@@ -74,6 +75,15 @@ def test_a_group_runs_again_and_leaves_the_list(oakum, bench, dead):
     assert list(groups(oakum)) == ["u"]
     assert bench.counts()[State.AVAILABLE] == 3
     assert "0 jobs will run again" in oakum("dead", "retry", "--all", "--task", "t").out
+
+
+def test_as_many_run_again_as_there_is_room_for(oakum, bench, dead):
+    bench.store.declare("queue", {"default": Rules(max_jobs=2, on_full="reject")})
+    said = oakum("dead", "retry", "--all")
+    assert (said.status, said.out) == (3, "2 jobs will run again, 2 left as they are\n")
+    assert said.err == "oakum: queue default: it holds 2 of 2 jobs, and one more with 3 B would not fit\n"
+    assert bench.counts()[State.AVAILABLE] == 2
+    assert sum(each["jobs"] for each in groups(oakum).values()) == 2
 
 
 def test_one_is_dropped_by_its_id(oakum, bench, dead):

@@ -47,7 +47,7 @@ def test_a_copy_that_failed_again_is_not_retried_again(bench, inspector, monkeyp
     bench.clock.advance(1)
     retried: list[bytes] = []
     for ids in inspector.ids(JobQuery(states=(State.FAILED,))):
-        retried += inspector.retry(ids)
+        retried += inspector.retry(ids).copies
         fail_all()
     assert retried == [ahead.id, old.id]
     assert bench.counts() == {State.FAILED: 4}
@@ -136,7 +136,8 @@ def test_retry_makes_a_new_job_of_each_that_has_ended(bench, inspector):
     worker = bench.worker()
     (job,) = bench.claim(worker, limit=1)
     bench.end(worker, job, Failed("ValueError"))
-    copies = inspector.retry([ended.id, waiting.id, NOWHERE])
+    copies, full = inspector.retry([ended.id, waiting.id, NOWHERE])
+    assert full == ""
     assert list(copies) == [ended.id]
     assert bench.view(copies[ended.id]).parent == ended.id
     assert inspector.state(ended.id) is State.FAILED
