@@ -166,3 +166,15 @@ def test_hung_crons_are_all_there(tmp_path: Path) -> None:
         hung = sum(process.args == command for process in host.processes)
         assert hung > 1
         assert alive.count(command) == hung
+
+
+def test_a_log_becomes_a_two_hundredth_and_a_sample_half_a_byte(tmp_path: Path) -> None:
+    """Twelve hours with cron children each minute. Longer logs do better still: names are written once a day."""
+    host = Host(1, 12, 85, Trouble(hung_crons=1, leaks_mb_h=(4.0,)))
+    text = "".join(ps_block(now_s, processes) for now_s, processes in host.ticks()).encode()
+    with Archive(str(tmp_path), flush_s=float("inf")) as archive:
+        done = import_log(io.BytesIO(text), archive)
+        size = archive.size()
+    assert done.figures > 60_000
+    assert size < len(text) / 200
+    assert size < 0.5 * done.figures
