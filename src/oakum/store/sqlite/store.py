@@ -76,9 +76,9 @@ class SqliteStore:
 
     def claim(self, want: Want, now: Instant) -> Sequence[Claimed]:
         with self._connection.read() as db:  # a look first, so that an idle worker writes nothing
-            refuse(db, self._connection.path)
             due = claim.is_due(db, now.wall_ms)
             if not due and not claim.look(db, self._names, want, now.wall_ms):
+                refuse(db, self._connection.path)  # who finds nothing is to hear of it, too
                 return []
         taken = self._change("NORMAL", lambda db: claim.claim(db, self._names, want, now.wall_ms))
         if due:
@@ -256,6 +256,9 @@ class SqliteStore:
     def space(self) -> Space:
         with self._connection.read() as db:
             return space.space(db, self._connection.path)
+
+    def warnings(self) -> Sequence[str]:
+        return ()
 
     def progress(self, notes: Mapping[int, bytes], holder: int) -> None:
         with self._connection.write("NORMAL") as db:
