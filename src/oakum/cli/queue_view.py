@@ -72,6 +72,8 @@ def _holds(row: QueueRow) -> str:
     if jobs.held:
         parts.append(f"{jobs.held:,} of them held until their key is free")
     parts.append(f"{jobs.running:,} running")
+    if jobs.expired:
+        parts.append(f"{jobs.expired:,} expired or dropped")
     if row.used is not None:
         parts.append(f"{row.used:.0%} of its bound")
     return ", ".join(parts)

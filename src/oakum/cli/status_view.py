@@ -160,7 +160,8 @@ def _queues(queues: Sequence[QueueRow], rates: Rates | None) -> RenderableType:
     growth = ["GROWS", "EMPTY IN"] if rates is not None else []
     held = ["HELD"] if any(queue.jobs.held for queue in queues) else []
     bound = ["OF MAX"] if any(queue.used is not None for queue in queues) else []
-    table = show.table("QUEUE", "WAITING", "LATER", *held, "RUNNING", *bound, "COMPLETED", "FAILED", *growth)
+    expired = ["EXPIRED"] if any(queue.jobs.expired for queue in queues) else []
+    table = show.table("QUEUE", "WAITING", "LATER", *held, "RUNNING", *bound, "COMPLETED", "FAILED", *expired, *growth)
     for queue in queues:
         jobs = queue.jobs
         name = Text(show.tail(queue.name, 24))
@@ -176,6 +177,7 @@ def _queues(queues: Sequence[QueueRow], rates: Rates | None) -> RenderableType:
             *([used(queue)] if bound else []),
             show.number(jobs.completed),
             Text(show.number(bad), "red" if bad else ""),
+            *([Text(show.number(jobs.expired), "yellow" if jobs.expired else "")] if expired else []),
             *(_growth(jobs.waiting, rates.growth.get(queue.name, 0.0)) if rates is not None else ()),
         )
     return table

@@ -108,6 +108,16 @@ def test_what_makes_no_sense_is_told_in_one_line(queues, oakum, words, says):
     assert rules(queues).override is None
 
 
+def test_what_was_dropped_is_counted(queues, bench, oakum):
+    bench.store.override("queue", "mail", Rules(max_jobs=2, on_full="drop_oldest"))
+    bench.store.insert([NewJob(bench.id(), "send", b"", "mail")], bench.now)
+    assert "3 expired or dropped" in oakum("queue", "show", "mail").out
+    lines = oakum("status", "--once").out.splitlines()
+    heads = next(line.split() for line in lines if line.startswith("QUEUE"))
+    mail = next(line.split() for line in lines if line.startswith("mail"))
+    assert mail[heads.index("EXPIRED") - len(heads)] == "3"
+
+
 def test_status_shows_how_full_a_queue_is(queues, oakum):
     out = oakum("status", "--once").out
     assert "OF MAX" in out
