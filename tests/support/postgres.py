@@ -68,6 +68,7 @@ class PostgresServer:
 
     def start(self) -> None:
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
+        options += " -c wal_level=logical -c max_prepared_transactions=4"  # so that slots and prepared ones can be made
         self._control("start", "--log", str(self._log), "--options", options)
 
     def stop(self, mode: str) -> None:

@@ -316,6 +316,9 @@ class Store(Protocol):
     def space(self) -> Space:
         """The store's size and its bound. Cheap: it may be asked every few seconds."""
 
+    def warnings(self) -> Sequence[str]:
+        """What endangers the store where it lives, a line each with the remedy; none where nothing is amiss, or known."""
+
     def progress(self, notes: Mapping[int, bytes], holder: int) -> None:
         """Leaves the latest progress of running jobs (ref to an opaque note). It is gone when the start has ended."""
 

@@ -443,12 +443,14 @@ class MemoryStore:
         with self._all():
             return self._rules.space(self._rows.values())
 
+    def warnings(self) -> Sequence[str]:
+        return ()
+
     # -- the store itself ----------------------------------------------------------------------------------------------
 
     def listen(self, topic: Topic) -> Bell:
         with self._all():
-            bell = MemoryBell(self._bells, topic)
-            self._bells.append(bell)
+            self._bells.append(bell := MemoryBell(self._bells, topic))
             return bell
 
     @property
@@ -493,8 +495,6 @@ class MemoryStore:
     def _all(self) -> Iterator[None]:
         """The one lock, around a whole verb."""
         if os.getpid() != self._pid:
-            raise StoreError(
-                "memory://: this store belongs to the process that this one was forked from; use sqlite:///work.db"
-            )
+            raise StoreError("memory://: it belongs to the process that this was forked from; use sqlite:///work.db")
         with self._lock:
             yield

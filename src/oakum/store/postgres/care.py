@@ -9,7 +9,7 @@ from typing import Final
 from oakum.errors import UsageError
 from oakum.model.job import State
 from oakum.store.care import Counted, Finding, Look, Room, Step, Tell, compare, orphans, stuck, whether_open
-from oakum.store.postgres import notice, rules, tally
+from oakum.store.postgres import horizon, notice, rules, tally
 from oakum.store.postgres.address import read_address
 from oakum.store.postgres.connection import Connection
 from oakum.store.postgres.db import Db
@@ -55,6 +55,7 @@ class PostgresCare:
         once = self._connection.once
         yield whether_open(once(notice.read))
         yield Look("server", tuple(once(_server)))
+        yield Look("snapshots", tuple(once(_held_back)))
         yield Look("indexes", tuple(once(lambda db: _indexes(db, self._address.schema))))
         yield Look("counts", self._at_leisure(lambda db: compare(_counted(db, _KEPT), _counted(db, _FOUND))))
         yield Look("leases", self._at_leisure(_leases))
@@ -106,6 +107,12 @@ def _server(db: Db) -> Iterator[Finding]:
         )
     if vacuum != "on":
         yield Finding("autovacuum is off: the tables only grow", "turn it on in postgresql.conf")
+
+
+def _held_back(db: Db) -> Iterator[Finding]:
+    for warning in horizon.warnings(db):
+        message, _, remedy = warning.partition("; ")
+        yield Finding(message, remedy)
 
 
 def _indexes(db: Db, schema: str) -> Iterator[Finding]:

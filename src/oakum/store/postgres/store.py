@@ -36,6 +36,7 @@ from oakum.store.postgres import (
     claim,
     credit,
     holders,
+    horizon,
     keys,
     known,
     limits,
@@ -377,6 +378,9 @@ class PostgresStore:
 
     def space(self) -> Space:
         return self._connection.once(lambda db: space.space(db, self._connection.address.schema))
+
+    def warnings(self) -> Sequence[str]:
+        return self._connection.once(lambda db: list(horizon.warnings(db)))
 
     # -- the store itself ----------------------------------------------------------------------------------------------
 

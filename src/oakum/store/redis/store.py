@@ -256,6 +256,9 @@ class RedisStore:
         bound = self.rules("store").get("", Ruled()).rules.max_bytes
         return server.space(self._connection.ask, bound)
 
+    def warnings(self) -> Sequence[str]:
+        return ()
+
     def progress(self, notes: Mapping[int, bytes], holder: int) -> None:
         for some in _slices(list(notes.items())):
             self._call("progress", [(ref, blob(note)) for ref, note in some], holder)

@@ -222,3 +222,7 @@ def a_closed_store_opens_again(bench: Bench) -> None:
 def a_store_says_how_durable_it_is(bench: Bench) -> None:
     assert bench.store.durability
     assert "\n" not in bench.store.durability
+
+
+def a_store_warns_in_lines(bench: Bench) -> None:
+    assert all(warning and "\n" not in warning for warning in bench.store.warnings())
