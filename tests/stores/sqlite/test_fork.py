@@ -181,7 +181,7 @@ def test_a_store_that_was_let_go_of_costs_a_fork_nothing(outcome_of):
         FORK
         + """
 import gc
-from oakum.store.sqlite import fork as registry
+from oakum.store import fork as registry
 for _ in range(10): SqliteStore(path).close()
 gc.collect()
 say(len(registry._ALIVE))

@@ -8,12 +8,12 @@ from typing import Any, Final, NamedTuple
 
 from oakum.model.job import Claimed
 from oakum.model.lifecycle import EXPIRED
+from oakum.store import meta
 from oakum.store.base import Want
 from oakum.store.postgres import keys, notice
 from oakum.store.postgres.db import Db
 from oakum.store.postgres.names import Names
 from oakum.store.postgres.settle import end_waiting
-from oakum.store.sqlite import meta
 
 PROMOTED_AT_ONCE: Final = 1000
 

@@ -12,12 +12,12 @@ from oakum.model.bounds import Ruled, Rules
 from oakum.model.intake import Load, check_room, dropped, make_room, sort_out
 from oakum.model.job import NewJob, State
 from oakum.model.lifecycle import Ending
+from oakum.store import meta
 from oakum.store.base import Mark
 from oakum.store.postgres import credit, keys, notice, rules, schema
 from oakum.store.postgres.db import Db
 from oakum.store.postgres.marks import Marks, keys_of
 from oakum.store.postgres.settle import end_waiting
-from oakum.store.sqlite import meta
 
 # What is inserted where it need not look, has no queues to be looked at: what follows a job comes in although the store is shut.
 _BOUNDED: Final = f"""

@@ -12,6 +12,7 @@ from oakum.errors import StoreError
 from oakum.model.bounds import KINDS
 from oakum.model.job import ENDED, WAITING, NewJob, State
 from oakum.model.lifecycle import KEYS_KEPT_MS
+from oakum.store import meta
 from oakum.store.base import TOPICS, Scheduled, Start
 from oakum.store.moving import AT_ONCE, BYTES_AT_ONCE, NOTICE, Estate, Kept, Key, Notice, Spent
 from oakum.store.postgres import notice as notices
@@ -21,7 +22,6 @@ from oakum.store.postgres.connection import Connection
 from oakum.store.postgres.db import Db
 from oakum.store.postgres.names import Names
 from oakum.store.postgres.ring import NOTIFY
-from oakum.store.sqlite import meta
 
 # As many as have so many bytes; their sizes are known without their values being read.
 _DUMP: Final = """

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from oakum.model.ids import id_wall_ms
 from oakum.model.job import JobQuery, JobView, NewJob, State
+from oakum.store import meta
 from oakum.store.base import Page, Start, Story
 from oakum.store.postgres.db import Db
 from oakum.store.postgres.names import Names
-from oakum.store.sqlite import meta
 
 LOOKED_AT: Final = 20_000  # jobs, for one page
 _FIRST_ID: Final = bytes(16)

@@ -13,6 +13,7 @@ from oakum.model.intake import Load
 from oakum.model.job import Claimed, JobQuery, NewJob, State
 from oakum.model.lifecycle import Settlement
 from oakum.model.stats import TaskStats
+from oakum.store import fork
 from oakum.store.base import (
     TOPICS,
     Bell,
@@ -59,7 +60,6 @@ from oakum.store.postgres.names import Names
 from oakum.store.postgres.ring import NOTIFY, Ringer
 from oakum.store.postgres.within import within
 from oakum.store.room import StoreRoom
-from oakum.store.sqlite import fork
 
 _IDS_AT_ONCE: Final = 1000
 _HELD_AT_MOST: Final = 100_000
@@ -396,12 +396,12 @@ class PostgresStore:
         self._connection.close()
 
     def before_fork(self) -> None:
-        """See `oakum.store.sqlite.fork`."""
+        """See `oakum.store.fork`."""
         self._group.before_fork()
         self._connection.before_fork()
 
     def after_fork(self, *, child: bool) -> None:
-        """See `oakum.store.sqlite.fork`."""
+        """See `oakum.store.fork`."""
         if child:
             self._tower.close(child=True)
         self._connection.after_fork(child=child)

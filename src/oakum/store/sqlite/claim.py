@@ -10,8 +10,9 @@ import apsw
 
 from oakum.model.job import Claimed, State
 from oakum.model.lifecycle import EXPIRED
+from oakum.store import meta
 from oakum.store.base import Want
-from oakum.store.sqlite import keys, meta
+from oakum.store.sqlite import keys
 from oakum.store.sqlite.connection import fetch_all, fetch_one
 from oakum.store.sqlite.ending import COLUMNS, end_waiting
 from oakum.store.sqlite.limits import Limits

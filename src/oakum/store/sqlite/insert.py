@@ -12,9 +12,10 @@ from oakum.errors import DuplicateJob, NotEnqueued, QueueFull, StoreFull
 from oakum.model.bounds import Rules
 from oakum.model.intake import check_room, sort_out
 from oakum.model.job import NewJob, State
+from oakum.store import meta
 from oakum.store.base import Instant, Mark
 from oakum.store.group import GroupCommit, Ticket
-from oakum.store.sqlite import bounds, ending, keys, marks, meta, rules, space
+from oakum.store.sqlite import bounds, ending, keys, marks, rules, space
 from oakum.store.sqlite.ballast import SIZE as BALLAST
 from oakum.store.sqlite.connection import Connection, fetch_one
 from oakum.store.sqlite.names import Names

@@ -11,6 +11,7 @@ import apsw
 from oakum.errors import StoreError
 from oakum.model.bounds import KINDS
 from oakum.model.job import ENDED, WAITING, NewJob, State
+from oakum.store import meta
 from oakum.store.base import TOPICS, Scheduled, Start
 from oakum.store.moving import (
     AT_ONCE,
@@ -22,7 +23,7 @@ from oakum.store.moving import (
     Notice,
     Spent,
 )
-from oakum.store.sqlite import bounds, meta, rules
+from oakum.store.sqlite import bounds, rules
 from oakum.store.sqlite import notice as notices
 from oakum.store.sqlite.connection import Connection, fetch_all
 from oakum.store.sqlite.names import Names

@@ -14,6 +14,7 @@ from oakum.model.bounds import Ruled, RuleKind, Rules
 from oakum.model.job import Claimed, JobQuery, NewJob, State
 from oakum.model.lifecycle import Settlement
 from oakum.model.stats import TaskStats
+from oakum.store import fork
 from oakum.store.base import (
     Bell,
     Count,
@@ -30,7 +31,7 @@ from oakum.store.base import (
     Topic,
     Want,
 )  # fmt: skip
-from oakum.store.sqlite import bounds, claim, fork, holders, keys, limits, prune, read, schedules, settle, space
+from oakum.store.sqlite import bounds, claim, holders, keys, limits, prune, read, schedules, settle, space
 from oakum.store.sqlite import rules as ruling
 from oakum.store.sqlite.bell import Listener
 from oakum.store.sqlite.connection import Connection, Sync, fetch_all, fetch_one
@@ -327,12 +328,12 @@ class SqliteStore:
         self._names.forget()  # the file that is opened next may be another
 
     def before_fork(self) -> None:
-        """See `oakum.store.sqlite.fork`."""
+        """See `oakum.store.fork`."""
         self._inserter.group.before_fork()
         self._connection.before_fork()
 
     def after_fork(self, *, child: bool) -> None:
-        """See `oakum.store.sqlite.fork`."""
+        """See `oakum.store.fork`."""
         if child:
             self._mine = None  # that bell is the parent's, who is to be told
         self._connection.after_fork()

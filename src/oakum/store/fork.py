@@ -1,4 +1,4 @@
-"""What a process must let go of before it forks: SQLite's files, and locks that a thread may hold.
+"""What a process must let go of before it forks: files, connections, and locks that a thread may hold.
 
 The state of a fork is the process's own, and so is the list kept here: Python calls its hooks for the whole process.
 """
