@@ -17,7 +17,6 @@ from tests.support.redis import RedisServer
 from oakum.clock import FakeClock
 from oakum.errors import CannotRun, StoreError, UsageError
 from oakum.inspector.move import open_move
-from oakum.model.bounds import Rules
 from oakum.model.job import JobQuery, State
 from oakum.model.outcome import Completed
 from oakum.model.task import TaskSpec
@@ -142,16 +141,30 @@ def test_jobs_that_run_for_nobody_are_told(bench, look, url, kind):
     ]
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
-def test_jobs_held_behind_nobody_are_told_and_the_remedy_lets_them_in(bench, look, url):
-    (job,) = bench.jobs(1)
-    bench.insert(type(job)(job.id, "t", b"", "mail", key="k"))
-    spoil(url, "UPDATE oakum.job SET state = 3, placed = NOT placed")
+@pytest.mark.parametrize("kind", STORES)
+def test_jobs_held_behind_nobody_are_told_and_the_remedy_lets_them_in(bench, look, url, kind):
+    first, second = bench.jobs(2)
+    bench.insert(*(type(job)(job.id, "t", b"", "mail", key="k") for job in (first, second)))
+    assert findings(look()) == []
+    if kind == "redis":
+        server, prefix = redis_of(url)
+        with server:
+            (places,) = server.keys(prefix + "placed:*")
+            server.delete(places)
+        held = 1
+    else:
+        spoil(url, "UPDATE oakum.job SET state = 3, placed = NOT placed WHERE placed")
+        held = 2
     (finding,) = look()["keys"].findings
-    assert finding.message == "queue mail, key k: 1 jobs are held although the key is free"
-    assert "oakum queue set mail --key-limit 1" in finding.remedy
-    bench.store.override("queue", "mail", Rules(key_limit=1))
+    assert finding.message == f"queue mail, key k: {held} jobs are held although the key is free"
+    assert finding.remedy == "the end of the next job with that key lets them in: enqueue one"
+    bench.insert(type(first)(bench.id(), "t", b"", "mail", key="k"))
+    worker = bench.worker()
+    while taken := bench.claim(worker, queues=("mail",)):
+        for job in taken:
+            bench.end(worker, job, Completed())
     assert look()["keys"].findings == ()
+    assert bench.counts().keys() - {State.AVAILABLE} == {State.COMPLETED}
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])

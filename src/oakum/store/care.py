@@ -107,7 +107,7 @@ def stuck(queue: str, key: str, held: int) -> Finding:
     """Jobs are held behind a key that nobody has."""
     return Finding(
         f"queue {queue}, key {key}: {held} jobs are held although the key is free",
-        f"let them in by setting the rule again: oakum queue set {queue} --key-limit 1",
+        "the end of the next job with that key lets them in: enqueue one",
     )
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 from oakum.errors import StoreError, UsageError
 from oakum.model.job import State
-from oakum.store.care import Finding, Key, Look, Room, Step, Tell, compare, orphans, whether_open
+from oakum.store.care import Counted, Finding, Key, Look, Room, Step, Tell, compare, orphans, stuck, whether_open
 from oakum.store.redis import read, server
 from oakum.store.redis.address import parse
 from oakum.store.redis.connection import Connection
@@ -35,14 +35,17 @@ class RedisCare:
         yield Look("memory", tuple(self._memory()))
         for _ in range(_TRIES):
             before = self._kept()
-            found, lost = self._census()
+            found = self._census()
             if before == self._kept():
                 break
         else:
-            yield Look("counts and leases", note="not told: jobs came and went meanwhile; look again when it is quiet")
+            yield Look(
+                "counts, leases and keys", note="not told: jobs came and went meanwhile; look again when it is quiet"
+            )
             return
-        yield Look("counts", tuple(compare(before, found)))
-        yield Look("leases", (orphans(lost),) if lost else ())
+        yield Look("counts", tuple(compare(before, found.counts)))
+        yield Look("leases", (orphans(found.orphans),) if found.orphans else ())
+        yield Look("keys", tuple(stuck(*pair, held) for pair, held in sorted(found.stuck.items())))
 
     def compact(self, *, block: bool = False) -> Room:
         if block:
@@ -97,19 +100,30 @@ class RedisCare:
         counts = read.counts(*self._connection.call("counts"))
         return {(count.queue, count.task, count.state): (count.jobs, count.bytes) for count in counts}
 
-    def _census(self) -> tuple[dict[Key, tuple[int, int]], int]:
-        """All jobs counted one by one, some pages at a time; and how many run for nobody."""
+    def _census(self) -> _Census:
+        """All jobs counted one by one, some pages at a time."""
         jobs: Counter[Key] = Counter()
         sizes: Counter[Key] = Counter()
+        held: Counter[tuple[str, str]] = Counter()
         lost = 0
-        above: Any = b"-"
+        above: bytes | None = b"-"
         while above is not None:
-            last, numbered, found, few = self._connection.call("census", blob(above), _PAGES_AT_ONCE)
-            names, lost = decode_names(numbered), lost + few
+            last, numbered, found, orphaned, locked = self._connection.call("census", blob(above), _PAGES_AT_ONCE)
+            names = decode_names(numbered)
             for field, number, size in found:
                 queue, task, state = map(int, field.split(b":"))
                 key = names[queue], names[task], State(state)
                 jobs[key] += number
                 sizes[key] += size
+            held.update((names[queue], key.decode()) for queue, key in locked)
+            lost += orphaned
             above = None if last is None else b"(" + last
-        return {key: (jobs[key], sizes[key]) for key in jobs}, lost
+        return _Census({key: (jobs[key], sizes[key]) for key in jobs}, lost, held)
+
+
+class _Census(NamedTuple):
+    """All jobs counted; how many run for nobody; how many are held behind a key, by queue and key, that nobody has."""
+
+    counts: Counted
+    orphans: int
+    stuck: Counter[tuple[str, str]]
