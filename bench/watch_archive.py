@@ -1,6 +1,6 @@
 """A log of two days: how small it becomes, how fast it is read, what the report costs; and a recording of as long.
 
-    python -m bench.watch_archive
+    script/bench watch_archive
 
 The log has the format of `ps -eo pid,ppid,user,lstart,etimes,rss,comm,args --sort=-rss,ppid,pid`, once a minute. The
 recording is of the same made-up host with all the figures that the recorder takes: memory, processor time, threads,

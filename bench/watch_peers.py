@@ -1,6 +1,6 @@
 """atop and sysstat beside the recorder: the same processes, the same interval, their processor time, memory and files.
 
-    python -m bench.watch_peers [--minutes 10]
+    script/bench watch_peers [--minutes 10]
 
 Real time, for the peers' clocks cannot be turned. Peers that are not installed are named.
 """
@@ -25,7 +25,7 @@ EVERY_S = 10
 
 def peers(directory: str, samples: int) -> dict[str, tuple[list[str], str | None]]:
     """Each tool's command, and the file or directory that it writes; None: its standard output."""
-    every, count = str(EVERY_S), str(samples)
+    every, count = str(EVERY_S), str(samples + 2)  # it is stopped before its count is full
     return {
         "oakum watch": (
             [sys.executable, "-m", "oakum", "watch", "--every", f"{EVERY_S}s", "--archive", f"{directory}/oakum"],

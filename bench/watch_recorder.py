@@ -1,6 +1,6 @@
 """What the recorder costs: a look at all processes, its processor time and memory over hours, beside other tools' looks.
 
-    python -m bench.watch_recorder
+    script/bench watch_recorder
 
 Hours are run through in seconds: the clock is turned, /proc and the archive are real. Peers that are not installed are
 left out and named.
