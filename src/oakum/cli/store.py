@@ -62,9 +62,14 @@ def run(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> int:
     from oakum.cli import store_show
 
+    looks = []
     with _care(args) as care:
-        looks = list(care.looks())
-    store_show.print_looks(looks, args.format)
+        for look in care.looks():
+            looks.append(look)
+            if args.format == "text":
+                store_show.print_look(look)
+    if args.format == "json":
+        store_show.print_looks(looks)
     return 1 if any(look.findings for look in looks) else 0
 
 

@@ -60,15 +60,17 @@ class _Lines:
             )
 
 
-def print_looks(looks: Sequence[Look], form: str) -> None:
-    """What was looked at, and each finding with its remedy."""
-    if form == "json":
-        show.print_json({"sound": not any(look.findings for look in looks), "looks": looks})
-        return
-    for look in looks:
-        print(f"{look.what}: {look.note or (f'{len(look.findings)} findings' if look.findings else 'sound')}")
-        for finding in look.findings:
-            print(f"  {show.clean(finding.message)}; {show.clean(finding.remedy)}")
+def print_look(look: Look) -> None:
+    """What was looked at, and each finding with its remedy: as soon as it is known."""
+    verdict = "not sound" if look.findings else look.note or "sound"
+    print(f"{look.what}: {verdict}", flush=True)
+    for finding in look.findings:
+        print(f"  {show.clean(finding.message)}; {show.clean(finding.remedy)}", flush=True)
+
+
+def print_looks(looks: Sequence[Look]) -> None:
+    """All of it, for programs."""
+    show.print_json({"sound": not any(look.findings for look in looks), "looks": looks})
 
 
 def print_backup(to: str, size: int, form: str) -> None:

@@ -30,7 +30,7 @@ def test_a_finding_is_a_line_with_its_remedy_and_the_status_is_1(oakum, bench):
     said = oakum("store", "check", "sqlite:///oakum.db")
     assert said.status == 1
     assert said.out.splitlines()[2:4] == [
-        "counts: 1 findings",
+        "counts: not sound",
         (
             "  queue default, task t: counts 4 available jobs of 3 B, has 3 of 3 B;"
             " move it into a new store, which counts anew: oakum store move"
