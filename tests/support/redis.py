@@ -68,9 +68,9 @@ class RedisServer:
         base = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self._path), "--save", ""]
         aof = ["--appendonly", "yes", "--appendfsync", "always"]
         with (self._path / "redis.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [self._program, *base, *aof, *self._options, *options], stdout=log, stderr=log
-            )
+            command = [self._program, *base, *aof, *self._options, *options]
+            # It inherits that a file which may not grow is an error of the write, and not a signal that ends it.
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, restore_signals=False)
         self._until_it_answers(or_loads=loading)
 
     def wait(self) -> None:

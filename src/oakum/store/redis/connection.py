@@ -14,7 +14,7 @@ from redis.retry import Retry
 
 from oakum.errors import NotAStore, StoreAway, StoreError, StoreFull, StoreTooNew
 from oakum.store.group import Undecided
-from oakum.store.moving import Notice
+from oakum.store.moving import Notice, not_arriving
 from oakum.store.redis import server
 from oakum.store.redis.address import Address, Durability
 from oakum.store.redis.scripts import VERSION, script
@@ -29,6 +29,7 @@ _SETTINGS: Final[dict[str, Any]] = {
 }
 _OTHER_VERSION: Final = "OAKUMVERSION"
 _SHUT: Final = "OAKUMSHUT "
+_NOT_FILLED: Final = "OAKUMOPEN"
 _OWN: Final = "OAKUM "
 
 
@@ -180,10 +181,16 @@ class Connection:
         text = str(error)
         if text.startswith(_OTHER_VERSION):
             return _OtherVersion(text)
+        if text.startswith(_NOT_FILLED):
+            return StoreError(not_arriving(self.address.shown))
         if text.startswith(_SHUT):
             return Notice.decode(text.removeprefix(_SHUT).partition("\t")[0].encode()).refusal(self.address.shown)
         if text.startswith(_OWN):
             return StoreError(f"{self.address.shown}: {text.removeprefix(_OWN)}")
+        if text.startswith("MISCONF"):
+            return StoreFull(
+                f"{self.address.shown}: the server has no room on its disk, or cannot write there ({text})"
+            )
         if text.startswith("WRONGTYPE"):
             return NotAStore(
                 f"{self.address.shown}: other data has the names of its keys; give the store a prefix of its own"
