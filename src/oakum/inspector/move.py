@@ -117,21 +117,27 @@ class Move:
         source, target = self._source.store.moving, self._target.store.moving
         if self._check():
             target.shut(Notice("arriving", self._source.address))
-            target.furnish(replace(source.estate(), gone={}))
-            self._copy("ended jobs", ended=True)
-            source.shut(Notice("leaving", self._target.address))
-            self._settle()
-            target.furnish(replace(source.estate(), gone={}))
-            waiting = self._copy("jobs that wait", ended=False)
-            ended = self._copy("jobs that ended meanwhile", ended=True)
-            for keys in source.dump_keys():
-                target.restore_keys(keys)
-            target.furnish(replace(source.estate(), gone=self._compare(waiting, ended)))
-            self._target.store.keep_memo(ORIGIN, self._source.address.encode())
+            if not self._is_all_there():  # another mover may have ended it in this moment
+                self._bring()
             target.shut(None)
         source.shut(Notice("left", self._target.address))
         counts = self._target.store.counts()
         return Moved(self._source.address, self._target.address, _jobs(counts, tuple(State)), _jobs(counts, WAITING))
+
+    def _bring(self) -> None:
+        """Copies everything, and notes in the target that it has arrived."""
+        source, target = self._source.store.moving, self._target.store.moving
+        target.furnish(replace(source.estate(), gone={}))
+        self._copy("ended jobs", ended=True)
+        source.shut(Notice("leaving", self._target.address))
+        self._settle()
+        target.furnish(replace(source.estate(), gone={}))
+        waiting = self._copy("jobs that wait", ended=False)
+        ended = self._copy("jobs that ended meanwhile", ended=True)
+        for keys in source.dump_keys():
+            target.restore_keys(keys)
+        target.furnish(replace(source.estate(), gone=self._compare(waiting, ended)))
+        self._target.store.keep_memo(ORIGIN, self._source.address.encode())
 
     def undo(self) -> None:
         """Opens the source of an unfinished move again; what has been brought to the target must not be used any more.
@@ -174,8 +180,10 @@ class Move:
         return True
 
     def _has_arrived(self) -> bool:
-        store = self._target.store
-        return store.moving.notice() is None and store.memo(ORIGIN) == self._source.address.encode()
+        return self._target.store.moving.notice() is None and self._is_all_there()
+
+    def _is_all_there(self) -> bool:
+        return self._target.store.memo(ORIGIN) == self._source.address.encode()
 
     def _copy(self, what: str, *, ended: bool) -> Counter[_Pair]:
         """Copies all that has ended, or that waits; how many there were."""

@@ -10,7 +10,7 @@ from typing import Final, Literal, Protocol, cast
 
 from msgspec import Struct
 
-from oakum.errors import StoreMoved
+from oakum.errors import StoreError, StoreMoved
 from oakum.model.bounds import Ruled, RuleKind
 from oakum.model.job import NewJob, State
 from oakum.store.base import Scheduled, Start
@@ -53,6 +53,17 @@ class Notice(Struct, frozen=True):
         """What `encode` gave."""
         role, _, other = line.decode().partition(" ")
         return cls(cast("Role", role), other)
+
+
+def check_arriving(notice: Notice | None, here: str) -> None:
+    """Raises StoreError for a store that is not being filled, or not any more: another mover has ended the move."""
+    if notice is None or notice.role != "arriving":
+        raise StoreError(not_arriving(here))
+
+
+def not_arriving(here: str) -> str:
+    """What is said of such a store."""
+    return f"{here}: this store is not being filled; if another move to it has just ended, all is there"
 
 
 class Kept(Struct, frozen=True):
@@ -127,6 +138,8 @@ class Moving(Protocol):
 
     def estate(self) -> Estate:
         """Everything else."""
+
+    # The three verbs that fill a store raise StoreError where it is not shut for that: somebody may be at work there.
 
     def restore(self, jobs: Sequence[Kept]) -> int:
         """Puts jobs in as they are; those whose id is there are passed over. How many were new."""

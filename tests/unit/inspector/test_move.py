@@ -6,10 +6,11 @@ import itertools
 
 import pytest
 
-from oakum.errors import CannotRun, StoreMoved, UsageError
+from oakum.errors import CannotRun, StoreError, StoreMoved, UsageError
 from oakum.inspector.move import ORIGIN, Load, Move, Moved, Place, open_move
 from oakum.model.job import State
 from oakum.model.outcome import Completed
+from oakum.model.task import TaskSpec
 from oakum.store.care import Step
 from oakum.store.memory import MemoryStore
 from oakum.store.moving import Notice
@@ -168,6 +169,48 @@ def test_wherever_it_is_cut_short_the_same_call_ends_it(clock, after):
         }
         assert bench.store.moving.notice() == Notice("left", "b")
         assert target.moving.notice() is None
+
+
+def work_off(bench, target):
+    """Somebody runs all jobs at the new address, and nothing is kept of them."""
+    there = Bench(lambda: target, bench.clock)
+    worker = there.worker()
+    for job in there.claim(worker):
+        there.end(worker, job, Completed(), TaskSpec("t", result_ttl_s=0.0))
+    there.clock.advance(30 * 86_400)
+    target.prune(there.now)
+    assert target.counts() == []
+
+
+def test_a_mover_that_another_one_overtakes_brings_nothing_back(bench, target):
+    fill(bench)
+    others = []
+
+    def tell(step: Step) -> None:
+        if step.what == "jobs that wait" and not others:
+            others.append(move(bench, target).run())
+            work_off(bench, target)
+
+    with pytest.raises(StoreError, match="this store is not being filled"):
+        move(bench, target, tell).run()
+    assert target.counts() == []
+    assert move(bench, target).run().jobs == 0
+    assert bench.store.moving.notice() == Notice("left", "b")
+
+
+def test_a_mover_that_comes_when_another_one_ends_brings_nothing_back(bench, target, monkeypatch):
+    fill(bench)
+    late = move(bench, target)
+
+    def check() -> bool:
+        monkeypatch.undo()
+        move(bench, target).run()
+        work_off(bench, target)
+        return True
+
+    monkeypatch.setattr(late, "_check", check)
+    assert late.run().jobs == 0
+    assert (bench.store.moving.notice(), target.moving.notice()) == (Notice("left", "b"), None)
 
 
 def test_an_unfinished_move_is_undone(bench, target):

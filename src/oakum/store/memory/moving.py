@@ -16,7 +16,7 @@ from oakum.model.stats import TaskStats
 from oakum.store.base import TOPICS
 from oakum.store.memory import rows
 from oakum.store.memory.rows import Row
-from oakum.store.moving import AT_ONCE, NOTICE, Estate, Kept, Key, Notice, Spent
+from oakum.store.moving import AT_ONCE, NOTICE, Estate, Kept, Key, Notice, Spent, check_arriving
 
 if TYPE_CHECKING:
     from oakum.store.memory.store import MemoryStore
@@ -84,6 +84,7 @@ class MemoryMoving:
     def restore(self, jobs: Sequence[Kept]) -> int:
         store = self._store
         with store._all():
+            check_arriving(store._notice, "memory://")
             new = [each for each in jobs if each.new.id not in store._refs]
             for each in new:
                 store._rows[each.ref], store._refs[each.new.id] = _row(each), each.ref
@@ -93,6 +94,7 @@ class MemoryMoving:
     def restore_keys(self, keys: Sequence[Key]) -> None:
         store = self._store
         with store._all():
+            check_arriving(store._notice, "memory://")
             for each in keys:
                 if each.kind == "unique":
                     store._unique[each.key] = each.id
@@ -102,6 +104,7 @@ class MemoryMoving:
     def furnish(self, estate: Estate) -> None:
         store = self._store
         with store._all():
+            check_arriving(store._notice, "memory://")
             for kind, ruled in estate.rules.items():
                 for name, each in ruled.items():
                     store._rules.declare(kind, name, each.declared)

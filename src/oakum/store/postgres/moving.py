@@ -14,7 +14,7 @@ from oakum.model.job import ENDED, WAITING, NewJob, State
 from oakum.model.lifecycle import KEYS_KEPT_MS
 from oakum.store import meta
 from oakum.store.base import TOPICS, Scheduled, Start
-from oakum.store.moving import AT_ONCE, BYTES_AT_ONCE, NOTICE, Estate, Kept, Key, Notice, Spent
+from oakum.store.moving import AT_ONCE, BYTES_AT_ONCE, NOTICE, Estate, Kept, Key, Notice, Spent, check_arriving
 from oakum.store.postgres import notice as notices
 from oakum.store.postgres import rules, tally
 from oakum.store.postgres.bell import channel
@@ -198,6 +198,7 @@ class PostgresMoving:
         numbers = self._names.make(name for each in jobs for name in (each.new.task, each.new.queue))
 
         def work(db: Db) -> int:
+            self._check_arriving(db)
             new = {job_id for (job_id,) in db.all(_RESTORE, _columns([_row(each, numbers) for each in jobs]))}
             fresh = [each for each in jobs if each.new.id in new]
             starts = [(job.ref, start.token, start.ended_ms, start.record) for job in fresh for start in job.starts]
@@ -218,11 +219,25 @@ class PostgresMoving:
         rows = [
             (_LETTERS[each.kind] + each.key, each.ref or _PRUNED_JOB, each.id.hex(), each.until_ms) for each in keys
         ]
-        self._connection.write(lambda db: db.run(_GIVE, _columns(rows)))
+
+        def work(db: Db) -> None:
+            self._check_arriving(db)
+            db.run(_GIVE, _columns(rows))
+
+        self._connection.write(work)
 
     def furnish(self, estate: Estate) -> None:
         numbers = self._names.make(_names_in(estate))
-        self._connection.write(lambda db: _furnish(db, estate, numbers))
+
+        def work(db: Db) -> None:
+            self._check_arriving(db)
+            _furnish(db, estate, numbers)
+
+        self._connection.write(work)
+
+    def _check_arriving(self, db: Db) -> None:
+        db.run("LOCK TABLE oakum.job IN ROW EXCLUSIVE MODE")  # as it is now, it stays until the transaction ends
+        check_arriving(notices.read(db), self._connection.address.shown)
 
 
 def _furnish(db: Db, estate: Estate, numbers: dict[str, int]) -> None:

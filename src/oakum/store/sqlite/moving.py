@@ -22,6 +22,7 @@ from oakum.store.moving import (
     Key,
     Notice,
     Spent,
+    check_arriving,
 )
 from oakum.store.sqlite import bounds, rules
 from oakum.store.sqlite import notice as notices
@@ -143,6 +144,7 @@ class SqliteMoving:
         self._names.make({name for each in jobs for name in (each.new.task, each.new.queue)})
         tally, logs, new = Tally(), 0, 0
         with self._connection.write("NORMAL") as db:
+            check_arriving(notices.read(db), self._connection.path)
             for each in jobs:
                 db.execute(_RESTORE, self._row(each))
                 if not db.changes():
@@ -166,6 +168,7 @@ class SqliteMoving:
 
     def restore_keys(self, keys: Sequence[Key]) -> None:
         with self._connection.write("NORMAL") as db:
+            check_arriving(notices.read(db), self._connection.path)
             db.executemany(
                 "INSERT OR REPLACE INTO mark(key, seq, id, until) VALUES(?, ?, ?, ?)",
                 [(_LETTERS[each.kind] + each.key, each.ref, each.id, each.until_ms) for each in keys],
@@ -175,6 +178,7 @@ class SqliteMoving:
         self._names.make(_names_in(estate))
         number = self._names.number
         with self._connection.write("FULL") as db:
+            check_arriving(notices.read(db), self._connection.path)
             for kind, ruled in estate.rules.items():
                 rules.declare(db, kind, {name: each.declared for name, each in ruled.items()})
                 for name, each in ruled.items():

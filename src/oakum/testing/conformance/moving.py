@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from oakum.errors import DuplicateJob, StoreMoved
+from oakum.errors import DuplicateJob, StoreError, StoreMoved
 from oakum.model.bounds import KINDS, Rate, Rules
 from oakum.model.job import JobQuery, NewJob, State, Unique
 from oakum.model.outcome import Completed, Failed, Released
@@ -19,6 +19,7 @@ from oakum.store.memory import MemoryStore
 from oakum.store.moving import Notice
 from oakum.testing.conformance.bench import LEASE_MS, Bench
 
+ARRIVING: Final = Notice("arriving", "sqlite:////elsewhere/jobs.db")
 LEAVING: Final = Notice("leaving", "postgresql://elsewhere/jobs")
 AGAIN: Final = TaskSpec("t", retry=(RetryRule(3, delay_s=60.0, jitter=0.0),))
 
@@ -110,6 +111,21 @@ def to_carry_it_once_more_changes_nothing(bench: Bench) -> None:
     assert _carry(before.store, bench.store) > 0
     assert _carry(before.store, bench.store) == 0
     _alike(before.store, bench.store, bench)
+
+
+def a_store_that_is_open_is_not_filled(bench: Bench) -> None:
+    before = Bench(MemoryStore, bench.clock)
+    _fill(before)
+    filling = bench.store.moving
+    (jobs, *_) = before.store.moving.dump(ended=False)
+    (keys, *_) = before.store.moving.dump_keys()
+    for notice in (None, LEAVING):
+        filling.shut(notice)
+        _not_filled(lambda: filling.restore(jobs))
+        _not_filled(lambda: filling.restore_keys(keys))
+        _not_filled(lambda: filling.furnish(before.store.moving.estate()))
+    assert bench.counts() == {}
+    assert bench.store.schedules() == []
 
 
 def running_jobs_stay_where_they_are(bench: Bench) -> None:
@@ -230,14 +246,25 @@ def _refused(act: Callable[[], object]) -> None:
     raise AssertionError("a store that is shut did it")
 
 
+def _not_filled(act: Callable[[], object]) -> None:
+    try:
+        act()
+    except StoreError as error:
+        assert "is not being filled" in str(error)
+        return
+    raise AssertionError("a store was filled that nobody had shut for it")
+
+
 def _carry(source: Store, target: Store) -> int:
     """Carries everything; how many jobs were new."""
     before, after = source.moving, target.moving
+    after.shut(ARRIVING)
     after.furnish(before.estate())
     new = sum(after.restore(batch) for ended in (True, False) for batch in before.dump(ended=ended))
     for keys in before.dump_keys():
         after.restore_keys(keys)
     after.furnish(before.estate())
+    after.shut(None)
     return new
 
 

@@ -1,5 +1,6 @@
 #!lua
 -- furnish(rules, spent, schedules, memos, stats, paused, gone): puts everything in place that is neither a job nor a key
+check_arriving()
 local rules, spent, schedules, memos, stats, paused, gone = unpack(ARGS)
 
 local function replace_all(key, pairs_)

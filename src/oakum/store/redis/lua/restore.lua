@@ -1,6 +1,7 @@
 #!lua
 -- restore(names, rows): puts jobs in as they are, but for those that are there; how many were new. A row begins as for
 -- insert, then {state, seq, token, tries, crashes, over, suspect, placed, ended, keep until, record, starts, logs}.
+check_arriving()
 local names, rows = unpack(ARGS)
 local numbers = {}
 for place, text in ipairs(names) do

@@ -12,6 +12,13 @@ if notice and not MAY_WHEN_SHUT then
   error({err = 'OAKUMSHUT ' .. notice .. '\t'})  -- behind it the server says which script
 end
 
+-- For scripts that fill the store: somebody may be at work in one that is not shut for that.
+local function check_arriving()
+  if not notice or notice:sub(1, 9) ~= 'arriving ' then
+    error({err = 'OAKUMOPEN'})
+  end
+end
+
 local AVAILABLE, RUNNING, SCHEDULED, HELD, COMPLETED = 0, 1, 2, 3, 4
 local SUSPECT, CANCEL, RICH, STORY, PLACED = 1, 2, 4, 8, 16  -- flags of a record
 local PAGE = 64  -- jobs: small enough for Redis to keep the records of a page in one piece of memory
