@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import random
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import psycopg
 import pytest
 from tests.support.postgres import new_schema
 
-from oakum.clock import SystemClock
+from oakum.clock import FakeClock, SystemClock
 from oakum.errors import QueueFull
 from oakum.model.bounds import Rules
-from oakum.model.job import NewJob, Unique
+from oakum.model.job import NewJob, State, Unique
 from oakum.model.lifecycle import settle
 from oakum.model.outcome import Completed
 from oakum.model.task import TaskSpec
 from oakum.store.base import Identity, Instant, Want
 from oakum.store.ids import IdSource
 from oakum.store.postgres.store import PostgresStore
+from oakum.testing.conformance.bench import Bench
 
 USERS, ROUNDS, LIMIT, BOUND = 4, 40, 3, 12
 QUEUES = ("limited", "keyed", "bounded")
@@ -100,6 +103,26 @@ class Watch:
 def url(postgres_url):
     with new_schema(postgres_url) as url:
         yield url
+
+
+def test_a_job_that_is_being_claimed_keeps_the_place_of_its_key(postgres_store_url: str, clock: FakeClock) -> None:
+    """One that comes before it arrives just then: it waits for the claim, and is held."""
+    server, _, schema = postgres_store_url.partition("?schema=")
+    with closing(Bench(lambda: PostgresStore(postgres_store_url), clock)) as bench, psycopg.connect(server) as claim:
+        first, dear = (NewJob(bench.id(), "t", b"", priority=priority, key="k") for priority in (0, 9))
+        bench.insert(first)
+        other = bench.another()
+        other.counts()  # connected
+        claim.execute(f'UPDATE "{schema}".job SET state = 1, token = 1, holder = 1')
+        with ThreadPoolExecutor(1) as pool:
+            coming = pool.submit(other.insert, [dear], bench.now)
+            waits = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'"
+            with psycopg.connect(server, autocommit=True) as watch:
+                while watch.execute(waits, [other._connection.backend]).fetchone() is None:
+                    assert not coming.done()
+            claim.commit()
+            assert coming.result(30) == []
+        assert [bench.state(job.id) for job in (first, dear)] == [State.RUNNING, State.HELD]
 
 
 def test_what_is_bounded_stays_so(url: str) -> None:

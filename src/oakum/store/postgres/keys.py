@@ -19,6 +19,11 @@ _LOCK: Final = """
 SELECT 1 FROM oakum.line WHERE (queue, key) IN (SELECT * FROM unnest($1::bigint[], $2::text[]))
 ORDER BY queue, key FOR UPDATE
 """
+# Those that may lose their place to one which comes first: nobody claims them until that is decided.
+_KEEP: Final = """
+SELECT 1 FROM oakum.job WHERE placed AND state = 0 AND token = 0
+    AND (queue, key) IN (SELECT * FROM unnest($1::bigint[], $2::text[])) ORDER BY seq FOR UPDATE
+"""
 _PLACED: Final = """
 SELECT job.queue, job.key, rank, run_at, seq, id, state = 0 AND token = 0
 FROM unnest($1::bigint[], $2::text[]) AS pair(queue, key) JOIN oakum.job ON job.queue = pair.queue AND job.key = pair.key
@@ -77,6 +82,7 @@ def enter(db: Db, ids: Sequence[str]) -> None:
     _lock(db, pairs)
     most = _most(db, pairs)
     placed: dict[Pair, list[_Mate]] = {pair: [] for pair in pairs}
+    db.run(_KEEP, _columns(sorted(pairs)))
     for row in db.all(_PLACED, _columns(sorted(pairs))):
         placed[row[0], row[1]].append(_Mate(*row))
     moves: dict[Any, bool] = {}
