@@ -1,4 +1,4 @@
-"""`oakum worker` in a world that a test rules: a wall clock that it moves, a disk that it fills."""
+"""`oakum worker` in a world that a test rules: clocks that it moves, a disk that it fills."""
 
 from __future__ import annotations
 
@@ -14,17 +14,24 @@ from oakum.units import parse_size
 
 
 class MovedClock(SystemClock):
-    """The host's clocks, but for the wall clock: it is off by as many seconds as stand in a file."""
+    """The host's clocks, off by as many seconds as stand in a file: the wall clock, and the time since boot where the host slept."""
 
     def __init__(self, file: str) -> None:
         self._file = file
 
     def wall(self) -> float:
+        return time.time() + self._off()[0]
+
+    def boot(self) -> float:
+        return super().boot() + self._off()[1]
+
+    def _off(self) -> tuple[float, float]:
         try:
             with open(self._file) as file:
-                return time.time() + float(file.read() or 0)
+                wall, boot = (file.read() or "0 0").split()
+                return float(wall), float(boot)
         except FileNotFoundError:
-            return time.time()
+            return 0.0, 0.0
 
 
 def main() -> int:
