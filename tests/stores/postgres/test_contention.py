@@ -5,13 +5,12 @@ from __future__ import annotations
 import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 
 import psycopg
 import pytest
 from tests.support.postgres import new_schema
 
-from oakum.clock import FakeClock, SystemClock
+from oakum.clock import SystemClock
 from oakum.errors import QueueFull
 from oakum.model.bounds import Rules
 from oakum.model.job import NewJob, State, Unique
@@ -105,24 +104,36 @@ def url(postgres_url):
         yield url
 
 
-def test_a_job_that_is_being_claimed_keeps_the_place_of_its_key(postgres_store_url: str, clock: FakeClock) -> None:
-    """One that comes before it arrives just then: it waits for the claim, and is held."""
-    server, _, schema = postgres_store_url.partition("?schema=")
-    with closing(Bench(lambda: PostgresStore(postgres_store_url), clock)) as bench, psycopg.connect(server) as claim:
-        first, dear = (NewJob(bench.id(), "t", b"", priority=priority, key="k") for priority in (0, 9))
-        bench.insert(first)
-        other = bench.another()
-        other.counts()  # connected
+def insert_beside_a_claim(bench: Bench, url: str, job: NewJob) -> None:
+    """Puts a job in while somebody claims all that are there: it waits for that."""
+    server, _, schema = url.partition("?schema=")
+    other = bench.another()
+    other.counts()  # connected
+    with psycopg.connect(server) as claim, ThreadPoolExecutor(1) as pool:
         claim.execute(f'UPDATE "{schema}".job SET state = 1, token = 1, holder = 1')
-        with ThreadPoolExecutor(1) as pool:
-            coming = pool.submit(other.insert, [dear], bench.now)
-            waits = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'"
-            with psycopg.connect(server, autocommit=True) as watch:
-                while watch.execute(waits, [other._connection.backend]).fetchone() is None:
-                    assert not coming.done()
-            claim.commit()
-            assert coming.result(30) == []
-        assert [bench.state(job.id) for job in (first, dear)] == [State.RUNNING, State.HELD]
+        coming = pool.submit(other.insert, [job], bench.now)
+        waits = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'"
+        with psycopg.connect(server, autocommit=True) as watch:
+            while watch.execute(waits, [other._connection.backend]).fetchone() is None:
+                assert not coming.done()
+        claim.commit()
+        assert coming.result(30) == []
+
+
+def test_a_job_that_is_being_claimed_keeps_the_place_of_its_key(bench: Bench, postgres_store_url: str) -> None:
+    first, dear = (NewJob(bench.id(), "t", b"", priority=priority, key="k") for priority in (0, 9))
+    bench.insert(first)
+    insert_beside_a_claim(bench, postgres_store_url, dear)
+    assert [bench.state(job.id) for job in (first, dear)] == [State.RUNNING, State.HELD]
+
+
+def test_a_job_that_is_being_claimed_is_not_replaced(bench: Bench, postgres_store_url: str) -> None:
+    unique = Unique(b"k", "replace", states=(State.AVAILABLE, State.SCHEDULED, State.HELD))
+    first, second = (NewJob(bench.id(), "t", payload, unique=unique) for payload in (b"old", b"new"))
+    bench.insert(first)
+    insert_beside_a_claim(bench, postgres_store_url, second)
+    assert [bench.state(job.id) for job in (first, second)] == [State.RUNNING, State.AVAILABLE]
+    assert bench.view(first.id).payload == b"old"
 
 
 def test_what_is_bounded_stays_so(url: str) -> None:

@@ -5,7 +5,7 @@ What becomes of a job that meets a key is decided by `oakum.model.intake`; a key
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from oakum.model.ids import id_wall_ms
@@ -20,6 +20,11 @@ INSERT INTO oakum.mark(key, seq, id) SELECT key, 0, '00000000-0000-0000-0000-000
 FROM (SELECT DISTINCT unnest($1::bytea[]) AS key ORDER BY key) AS wanted
 ON CONFLICT (key) DO UPDATE SET key = excluded.key
 """
+# Those that may be replaced: nobody claims or ends them until that is decided.
+_STAY: Final = """
+SELECT 1 FROM oakum.job WHERE id IN (SELECT id FROM oakum.mark WHERE key = ANY($1::bytea[]))
+    AND state IN (0, 2, 3) AND token = 0 ORDER BY seq FOR UPDATE
+"""
 _HELD: Final = """
 SELECT mark.key, uuid_send(mark.id), mark.until, job.state, job.ended, job.token > 0
 FROM oakum.mark LEFT JOIN oakum.job ON job.id = mark.id WHERE mark.key = ANY($1::bytea[])
@@ -29,16 +34,21 @@ UPDATE oakum.mark SET seq = job.seq, id = job.id, until = NULL
 FROM unnest($1::bytea[], $2::uuid[]) AS new(key, id) JOIN oakum.job ON job.id = new.id WHERE mark.key = new.key
 """
 
+_CHANGES: Final = ("replace", "debounce")  # what a conflict may do to the job that is there
+
 
 class Marks:
     """The keys that some jobs want, locked until the transaction ends, and who has them."""
 
-    def __init__(self, db: Db, jobs: Iterable[NewJob], now_ms: int) -> None:
+    def __init__(self, db: Db, jobs: Sequence[NewJob], now_ms: int) -> None:
         self._db, self._now_ms = db, now_ms
         self._wanted = sorted({key for job in jobs for key in keys_of(job)})
         self._held: dict[bytes, Any] = {}
         if self._wanted:
             db.run(_LOCK, (self._wanted,))
+            changing = [b"u" + job.unique.key for job in jobs if job.unique and job.unique.conflict in _CHANGES]
+            if changing:
+                db.run(_STAY, (changing,))
             self._held = {row[0]: row for row in db.all(_HELD, (self._wanted,))}
 
     def unique_owner(self, key: bytes) -> Owner | None:
