@@ -58,6 +58,7 @@ def main() -> None:
             path = written or f"{directory}/{name.split()[0]}.out"
             with open(f"{directory}/stdout" if written else path, "wb") as out:
                 running[name] = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL), path
+        time.sleep(EVERY_S / 2)  # what it costs to start is not what it costs to go on
         begun = {name: procfs.stat(process.pid) for name, (process, _) in running.items()}
         time.sleep(minutes * 60 - EVERY_S)
         for name, (process, path) in running.items():

@@ -61,6 +61,16 @@ def test_damage_is_told_and_the_rest_is_shown(archive, tmp_path):
     assert f"{hurt}: nothing in it can be read: {last}: " in nothing.stderr
 
 
+def test_runs_are_known_that_ended_after_the_newest_sample(archive, tmp_path):
+    own = tmp_path / "archive"
+    shutil.copytree(archive, own)
+    subprocess.run(
+        [sys.executable, "-m", "oakum", "run", "--archive", str(own), "--", "false"], check=False, timeout=60
+    )
+    assert re.search(r"RUN BY oakum run .*\nfalse +1 +0 +1 ", oakum("show", "--archive", str(own)).stdout)
+    assert "RUN BY" not in oakum("show", "--archive", str(own), "--until", "2025-12-23").stdout
+
+
 def test_fail_on_sets_the_exit_status(archive):
     assert oakum("show", "--archive", archive, "--fail-on", "warning").returncode == 1
     assert oakum("show", "--archive", archive, "--fail-on", "error").returncode == 0

@@ -65,7 +65,7 @@ def _report(args: argparse.Namespace) -> Report:
         raise CannotRun(
             f"{directory}: nothing was recorded between --since {args.since} and --until {args.until or 'now'}"
         )
-    runs = RunLog(directory).read()
+    runs = [run for run in RunLog(directory).read() if since <= run.at <= until]
     return summarise(history, diagnose(Case(history, runs)), runs)
 
 

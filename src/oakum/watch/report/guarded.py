@@ -31,12 +31,11 @@ class GuardedRuns(NamedTuple):
     peak_bytes: int
 
 
-def guarded_runs(runs: Sequence[Run], begin_s: float, end_s: float) -> tuple[GuardedRuns, ...]:
-    """A line for each command that was run in the window, the most troubled first."""
+def guarded_runs(runs: Sequence[Run]) -> tuple[GuardedRuns, ...]:
+    """A line for each command that was run, the most troubled first."""
     grouped: dict[str, list[Run]] = {}
     for run in runs:
-        if begin_s <= run.at <= end_s:
-            grouped.setdefault(run.lock or fold(shlex.join(run.command)), []).append(run)
+        grouped.setdefault(run.lock or fold(shlex.join(run.command)), []).append(run)
     lines = [_line(name, members) for name, members in grouped.items()]
     lines.sort(key=lambda line: (-(line.timed_out + line.over_memory), -line.failed, -line.skipped, line.name))
     return tuple(lines[:_MOST])

@@ -88,7 +88,7 @@ def summarise(history: History, findings: Sequence[Finding], runs: Sequence[Run]
         used_bytes=columns.used() or _summed(families),
         boots_s=tuple(gap.end_s for gap in gaps if gap.reboot),
         gaps=tuple(gaps[:_MOST_LINES]),
-        runs=guarded_runs(runs, history.times[0], history.times[-1]),
+        runs=guarded_runs(runs),
         notes=tuple(history.notes[:_MOST_LINES]),
         damage=tuple(history.damage[:_MOST_LINES]),
     )

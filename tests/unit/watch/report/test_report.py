@@ -114,7 +114,6 @@ def test_guarded_runs_are_counted_by_lock_or_command():
         run(5, Reason.BUSY, 75),
         run(6, None),
         run(7, Reason.FINISHED, lock="other"),
-        run(1000, Reason.FINISHED),  # after the window
     ]
     first, second = report_of(days, runs).runs
     assert (first.name, first.runs, first.well, first.failed) == ("poll -a", 5, 1, 1)
