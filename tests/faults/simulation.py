@@ -43,11 +43,14 @@ class Worker:
 
 
 class Simulation:
-    """One life, and its history. `hits` counts what went wrong in it, so that a test knows it was tried."""
+    """One life, and its history. `hits` counts what went wrong in it, so that a test knows it was tried; `trouble` is
+    called now and then, and may break the line to the store.
+    """
 
-    def __init__(self, seed: int, store: Store) -> None:
+    def __init__(self, seed: int, store: Store, trouble: Callable[[], None] | None = None) -> None:
         self.random, self.clock = random.Random(seed), FakeClock()  # replayed by its seed
         self.store = Witness(store)
+        self._trouble = trouble
         self.hits: Counter[str] = Counter()
         self._ids = IdSource()
         self._workers: list[Worker] = []
@@ -63,6 +66,8 @@ class Simulation:
             (self._sweep, 10), (self._pass_time, 20), (self._crash, 2), (self._stall, 2), (self._step_wall, 1),
             (self._suspend, 1), (self._cancel, 2), (self._retry, 1), (self._pause, 1),
         ]  # fmt: skip
+        if self._trouble is not None:
+            acts.append((self._trouble, 8))
         verbs, weights = zip(*acts, strict=True)
         for act in self.random.choices(verbs, weights, k=steps):
             act()

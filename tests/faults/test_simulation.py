@@ -7,14 +7,18 @@ in `script/soak lives`, where `--seed 1234 --count 1` lives that one again.
 from __future__ import annotations
 
 import contextlib
+import random
 from collections import Counter
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from tests.faults.simulation import SPECS, STEPS, Simulation
+from tests.support.proxy import Fault, Proxy
 
 from oakum.model.lifecycle import settle
 from oakum.model.outcome import Released
 from oakum.store.memory import MemoryStore
+from oakum.store.open import open_store
 from oakum.store.sqlite.store import SqliteStore
 
 
@@ -31,6 +35,28 @@ def test_a_life_in_sqlite(seed, tmp_path):
         life = Simulation(seed, store)
         life.live(STEPS)
         assert life.finish() == []
+
+
+@pytest.mark.parametrize("seed", range(2000, 2003))
+@pytest.mark.parametrize("kind", ["postgres", "redis"])
+def test_a_life_beyond_a_line_that_breaks(kind, seed, request):
+    """Requests and answers are cut off, one every dozen steps: who hears nothing asks again, and nothing counts twice."""
+    parts = urlsplit(request.getfixturevalue(f"{kind}_store_url"))
+    user = f"{parts.username}@" if parts.username else ""
+    with Proxy(parts.hostname, parts.port) as proxy:
+        through = urlunsplit(parts._replace(netloc=f"{user}127.0.0.1:{proxy.port}"))
+        luck = random.Random(seed)
+
+        def cut() -> None:
+            proxy.do(luck.choice((Fault.CUT_REPLY, Fault.CUT_REPLY, Fault.CUT_REQUEST)), times=1)
+
+        with contextlib.closing(open_store(through)) as store:
+            life = Simulation(seed, store, cut)
+            life.live(STEPS)
+            proxy.do(Fault.NONE)
+            assert life.finish() == []
+        assert proxy.hits[Fault.CUT_REPLY] > 3
+        assert life.store.unanswered > 3
 
 
 def test_the_same_seed_is_the_same_life():

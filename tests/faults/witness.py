@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from oakum.errors import EnqueueUnknown, StoreAway
 from oakum.model.ids import id_text
 from oakum.model.job import Claimed, JobView, NewJob, State
 from oakum.model.lifecycle import Settlement
@@ -58,24 +60,34 @@ class ClockSet(NamedTuple):
 
 
 Event = Put | Started | Ended | Fenced | ClockSet
+MOST_ASKED = 20
 CHARGED = Failed, TimedOut, Lost, OverBudget
 BUDGET = 2 + 2 + 2 + 1  # tries, crashes and starts over its memory that a job of the simulation survives, and its last
 
 
 class Witness:
-    """See `oakum.store.base.Store`. It passes on what it does not write down."""
+    """See `oakum.store.base.Store`. It passes on what it does not write down, and asks again where no answer came."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self.history: list[Event] = []
         self.acknowledged: dict[bytes, Put] = {}
+        self.unanswered = 0
         self._ids: dict[int, bytes] = {}
 
     def __getattr__(self, verb: str) -> Any:
-        return getattr(self._store, verb)
+        return partial(self._ask, verb)
+
+    def _ask(self, verb: str, *args: Any) -> Any:
+        for _ in range(MOST_ASKED):
+            try:
+                return getattr(self._store, verb)(*args)
+            except (StoreAway, EnqueueUnknown):
+                self.unanswered += 1
+        raise AssertionError(f"{verb}: no answer came, {MOST_ASKED} times over")
 
     def insert(self, jobs: Sequence[NewJob], now: Instant) -> Sequence[Mark]:
-        marks = self._store.insert(jobs, now)
+        marks = self._ask("insert", jobs, now)
         refused = {mark.place for mark in marks}
         for place, job in enumerate(jobs):
             if place not in refused and job.id not in self.acknowledged:
@@ -84,7 +96,7 @@ class Witness:
         return marks
 
     def retry(self, ids: Mapping[bytes, bytes], now: Instant) -> Mapping[bytes, bytes]:
-        copies = self._store.retry(ids, now)
+        copies = self._ask("retry", ids, now)
         for old, copy in copies.items():
             self._put(self.acknowledged[old]._replace(job=copy, order=None))
         return copies
@@ -94,14 +106,14 @@ class Witness:
         self.history.append(event)
 
     def claim(self, want: Want, now: Instant) -> Sequence[Claimed]:
-        claimed = self._store.claim(want, now)
+        claimed = self._ask("claim", want, now)
         for job in claimed:
             self._ids[job.ref] = job.id
             self.history.append(Started(job.id, job.token, want.holder))
         return claimed
 
     def settle(self, settlements: Sequence[Settlement], holder: int, now: Instant) -> Sequence[int]:
-        late = self._store.settle(settlements, holder, now)
+        late = self._ask("settle", settlements, holder, now)
         for place, each in enumerate(settlements):
             charged = each.record is not None and isinstance(decode_record(each.record).outcome, CHARGED)
             end = Ended(self._ids[each.ref], each.token, holder, each.state, place not in late, charged)
@@ -109,7 +121,7 @@ class Witness:
         return late
 
     def fence(self, holder: int, seen_lease_ms: int) -> bool:
-        fenced = self._store.fence(holder, seen_lease_ms)
+        fenced = self._ask("fence", holder, seen_lease_ms)
         if fenced:
             self.history.append(Fenced(holder))
         return fenced
