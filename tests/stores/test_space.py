@@ -70,3 +70,8 @@ def test_a_servers_memory_is_the_bound(maxmemory, bound, limit) -> None:
     told = f"used_memory:{MIB}\r\nmaxmemory:{maxmemory}\r\ntotal_system_memory:{8 * GIB}\r\n".encode()
     found = server.space(lambda *_: told, bound)
     assert (found.used, found.limit) == (MIB, limit)
+
+
+@pytest.mark.parametrize("bound", [None, GIB])
+def test_a_server_that_tells_no_limit_has_what_is_said(bound) -> None:
+    assert server.space(lambda *_: b"used_memory:1\r\n", bound).limit == bound

@@ -52,10 +52,10 @@ def promise(durability: Durability) -> str:
 
 def space(ask: Ask, bound: int | None = None) -> Space:
     """What the server's memory holds, of whomever it is, and its limit: the least of `bound` and `maxmemory`, or, of a server
-    that has none, four fifths of its host's memory."""
+    that has none, four fifths of its host's memory; None where it tells neither."""
     memory = info(ask, "memory")
-    limit = int(memory["maxmemory"]) or int(memory["total_system_memory"]) * 4 // 5
-    return Space(int(memory["used_memory"]), limit if bound is None else min(limit, bound))
+    own = int(memory.get("maxmemory", 0)) or int(memory.get("total_system_memory", 0)) * 4 // 5
+    return Space(int(memory["used_memory"]), min((limit for limit in (own, bound) if limit), default=None))
 
 
 def info(ask: Ask, section: str) -> dict[str, str]:
