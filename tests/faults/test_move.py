@@ -121,6 +121,7 @@ def end(shop: Workshop, target: str, publisher: subprocess.Popen[str], worker: s
     assert "is being moved to" in refused or "has moved to" in refused
     assert worker.wait(PATIENCE_S) == 3
     assert "this store has moved to" in shop.said()
+    assert shop.worker("--queues", "default").wait(PATIENCE_S) == 3  # one that is started again where it was
     go_on(shop, target)
     more = [shop.tasks.work.enqueue(number) for number in range(20)]
     shop.worker("--queues", "default,after")
