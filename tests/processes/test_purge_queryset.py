@@ -81,6 +81,16 @@ def test_wrong_use_is_one_line_and_status_2(purge, database, words, line):
     assert line in wrong.stderr.splitlines()[-1]
 
 
+def test_what_the_database_refuses_is_one_line(purge, database):
+    database.execute(
+        "CREATE TRIGGER kept BEFORE DELETE ON terminal_session WHEN old.id = 50 "
+        "BEGIN SELECT RAISE(ABORT, 'session 50 is kept'); END"
+    )
+    refused = purge("terminal.Session", "--settings", "settings", "--where", "date_start__lt=2024-01-01")
+    assert refused.stderr.splitlines()[-1] == "oakum: session 50 is kept; what is deleted stays deleted"
+    assert (refused.returncode, left(database)) == (3, (100, 100))  # it was in the first batch
+
+
 def test_settings_that_are_not_there_are_named(purge):
     wrong = purge("terminal.Session", "--settings", "nothing.here", "--where", "id__lt=9")
     assert wrong.returncode == 3

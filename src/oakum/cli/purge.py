@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
@@ -124,16 +124,15 @@ def _purge(args: argparse.Namespace, options: Options) -> list[Report]:
     if args.kind == "own":
         return [purge.own(args.store, options=options)]
     if args.kind == "queryset":
-        _set_up_django(args.settings)
-        return [purge.queryset(_rows(args, options.clock.wall()), mode=args.mode, options=options)]
+        with _django(args.settings):
+            return [purge.queryset(_rows(args, options.clock.wall()), mode=args.mode, options=options)]
     ready = READY[args.name]
     if args.older_than is None:
         raise UsageError(f"{args.name}: say --older-than, like --older-than 90d")
     if ready.source and not args.source:
         raise UsageError(f"{args.name}: give {ready.source} as the second word")
-    if ready.django:
-        _set_up_django(args.settings)
-    return ready.run(args.source, args.older_than, options)
+    with _django(args.settings) if ready.django else nullcontext():
+        return ready.run(args.source, args.older_than, options)
 
 
 def _rows(args: argparse.Namespace, wall: float) -> QuerySet[Any]:
@@ -149,7 +148,9 @@ def _rows(args: argparse.Namespace, wall: float) -> QuerySet[Any]:
     return older_than(rows, args.column, wall - parse_duration(args.older_than, name="--older-than", zero=True))
 
 
-def _set_up_django(settings: str | None) -> None:
+@contextmanager
+def _django(settings: str | None) -> Iterator[None]:
+    """Sets Django up, and says in a line what it raises: a protected row, a table that is not there, a server that has gone."""
     from oakum.errors import CannotRun, UsageError
 
     if settings:
@@ -161,8 +162,14 @@ def _set_up_django(settings: str | None) -> None:
         import django
 
         django.setup()
+        from django.db import Error
     except ImportError as error:
         raise CannotRun(f"cannot set Django up: {error}; run it in the project's directory and environment") from error
+    try:
+        yield
+    except Error as error:
+        reason = str(error.args[0] if error.args else error).strip().partition("\n")[0]
+        raise CannotRun(f"{reason}; what is deleted stays deleted") from error
 
 
 def _options(args: argparse.Namespace, caught: list[int], tell: Callable[[Progress], None] | None) -> Options:

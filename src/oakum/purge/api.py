@@ -81,18 +81,18 @@ def table(
 
     `url` is sqlite:///file.db, postgresql://host/db or mysql://host/db; `name` may have a schema in front. Conditions
     read like "status=done" or "created<2024-01-01"; values are bound. Without any, `options.all` must say so.
-    Raises UsageError for a table, column or value that is not there or does not fit, CannotRun where the database
-    can't be reached.
+    Raises UsageError for a table, column or value that is not there or does not fit, CannotRun where the database can't
+    be reached or refuses: batches before that stay deleted.
     """
     from oakum.purge.sql.age import cutoff
-    from oakum.purge.sql.connect import connect
+    from oakum.purge.sql.connect import connect, plainly
     from oakum.purge.sql.table import TableRows, newest_value
     from oakum.purge.sql.where import Condition, parse_condition
 
     options = options or Options()
     if (column is None) != (older_than is None):
         raise UsageError("older_than and column go together: say how old, and by which column")
-    with closing(connect(url)) as database:
+    with closing(connect(url)) as database, plainly(database, name):
         described = database.describe(name)
         conditions = [parse_condition(text, described) for text in where]
         if column is not None and older_than is not None:

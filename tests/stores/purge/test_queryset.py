@@ -220,6 +220,32 @@ def test_inherited_tables_go_together(alias):
     assert (m.Base.objects.using(alias).count(), m.Derived.objects.using(alias).count()) == (1, 1)
 
 
+def test_what_hangs_on_an_inherited_row_is_found_once_and_goes(alias):
+    m, said = models(), []
+    for number in range(4):
+        base = (m.Derived if number % 2 else m.Base).objects.using(alias).create(created=OLD)
+        m.BaseNote.objects.using(alias).create(base_id=base.pk)
+    m.Base.objects.using(alias).create(created=NOW)
+    old = m.Base.objects.using(alias).filter(created__lt=NOW)
+    assert purge.queryset(old, options=Options(largest_batch=3, note=said.append)).rows == 4
+    assert [line for line in said if "BaseNote" in line][1:] == [
+        f"purge_site.Base of {alias}: purge_site.BaseNote.base (CASCADE): 4 rows are loaded with them"
+    ]
+    assert [model.objects.using(alias).count() for model in (m.Base, m.Derived, m.BaseNote)] == [1, 0, 0]
+
+
+def test_what_hangs_on_the_parent_of_an_owned_row_is_counted(alias):
+    m, said = models(), []
+    owners = [m.Owner.objects.using(alias).create(created=moment) for moment in (OLD, OLD, NOW)]
+    for owner in owners:
+        owned = m.Owned.objects.using(alias).create(created=NOW, owner=owner)
+        m.BaseNote.objects.using(alias).create(base_id=owned.pk)
+    old = m.Owner.objects.using(alias).filter(created__lt=NOW)
+    assert purge.queryset(old, options=Options(note=said.append)).rows == 2
+    assert f"purge_site.Owner of {alias}: purge_site.BaseNote.base (CASCADE): 2 rows are loaded with them" in said
+    assert [model.objects.using(alias).count() for model in (m.Owner, m.Owned, m.Base, m.BaseNote)] == [1] * 4
+
+
 def test_a_queryset_with_a_delete_of_its_own_keeps_its_meaning(alias):
     soft = models().Soft.objects.using(alias)
     for created in (OLD, OLD, OLD, OLD, NOW):

@@ -172,6 +172,47 @@ def test_odd_names_and_values_are_only_names_and_values(url, make):
     assert [row[0] for row in rows()] == [3]
 
 
+def test_a_name_with_a_dot_is_written_in_quotes(url, make):
+    rows = make("id integer PRIMARY KEY", [(1,), (2,)], name='a."b".c')
+    assert purge.table(url, '"a.""b"".c"', where=["id=1"], options=options()).rows == 1
+    assert rows() == [2]
+
+
+def test_what_the_database_refuses_is_one_line(kind, url, make):
+    extra = " ENGINE=InnoDB" if kind == "mysql" else ""
+    rows = make("id integer PRIMARY KEY", [(n,) for n in range(6)], name="up", extra=extra)
+    make("id integer PRIMARY KEY, up integer, FOREIGN KEY (up) REFERENCES up (id)", [(1, 4)], name="down", extra=extra)
+    with pytest.raises(CannotRun, match=r"up of .*(?i:foreign key).*; what is deleted stays deleted$") as caught:
+        purge.table(url, "up", where=["id<5"], options=options())
+    assert "\n" not in str(caught.value)
+    assert rows() == [3, 4, 5]  # the first batch of three is through
+    with closing(connect(url)) as database:
+        database.change("DROP TABLE down")
+        database.change("CREATE TABLE down (id integer PRIMARY KEY)")
+
+
+NEWEST_BUT_OWN = {
+    "postgresql": "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+    "ORDER BY backend_start DESC LIMIT 1",
+    "mysql": "SELECT max(id) FROM information_schema.processlist WHERE db = database() AND id <> connection_id()",
+}
+CUT = {"postgresql": "SELECT pg_terminate_backend({})", "mysql": "KILL {}"}
+
+
+@pytest.mark.parametrize("kind", NEWEST_BUT_OWN)
+def test_a_connection_that_is_cut_is_one_line_and_the_next_run_goes_on(kind, url, make):
+    rows = make("id integer PRIMARY KEY", [(n,) for n in range(10)])
+
+    def cut(_):
+        with closing(connect(url)) as database:
+            database.change(CUT[kind].format(database.query(NEWEST_BUT_OWN[kind])[0][0]))
+
+    with pytest.raises(CannotRun, match="; what is deleted stays deleted"):
+        purge.table(url, "events", where=["id<9"], options=options(progress=cut))
+    assert rows() == list(range(3, 10))
+    assert purge.table(url, "events", where=["id<9"], options=options()).rows == 6
+
+
 def test_rows_behind_a_foreign_key_go_as_the_schema_says(kind, url, make):
     extra = " ENGINE=InnoDB" if kind == "mysql" else ""
     make("id integer PRIMARY KEY", [(n,) for n in range(6)], name="up", extra=extra)
@@ -251,6 +292,12 @@ class TestSqlite:
         rows = make("rowid text, t integer", [("a", 1), ("b", 2), ("c", 1)])
         assert purge.table(url, "events", where=["t=1"], options=options()).rows == 2
         assert rows() == [("b", 2)]
+
+    def test_a_column_without_a_type_is_compared_with_numbers_and_texts(self, url, make):
+        rows = make("id integer PRIMARY KEY, t", [(1, 5), (2, "5x"), (3, 2.5), (4, 70)])
+        assert purge.table(url, "events", where=["t<9"], options=options()).rows == 2
+        assert purge.table(url, "events", where=["t=5x"], options=options()).rows == 1
+        assert rows() == [(4, 70)]
 
     def test_a_table_without_rowid_has_its_key(self, url, make):
         rows = make("k text PRIMARY KEY, t integer", [(f"k{n}", n) for n in range(9)], extra=" WITHOUT ROWID")

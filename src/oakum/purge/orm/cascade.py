@@ -79,12 +79,26 @@ def _loaded(collector: Collector, model: type[Model], behind: str, seen: tuple[A
         lazily = getattr(action, "lazy_sub_objs", False)  # SET_NULL and its like: an UPDATE, nothing is read
         if action is DO_NOTHING or lazily or collector.can_fast_delete(relation.related_model, from_field=field):
             continue
-        path = f"{field.name}__{behind}" if behind else field.name
+        inherited = relation.model in model._meta.all_parents
+        if inherited and seen and seen[-1].remote_field.parent_link:
+            continue  # found from the parent already
+        hops = [field.name, *_down(relation.model, model), behind] if behind else [field.name]
+        path = "__".join(hops)
         yield Loaded(
             relation.related_model, path, f"{relation.related_model._meta.label}.{field.name} ({_name(action)})"
         )
         if _name(action) == "CASCADE" and field not in seen and len(seen) < _DEEPEST:
             yield from _loaded(collector, relation.related_model, path, (*seen, field))
+
+
+def _down(parent: type[Model], model: type[Model]) -> list[str]:
+    """The names that lead from `parent`'s part of an inherited row to `model`'s."""
+    names: list[str] = []
+    while model._meta.concrete_model is not parent._meta.concrete_model:
+        link = model._meta.get_ancestor_link(parent)
+        names.insert(0, link.related_query_name())
+        model = link.remote_field.model
+    return names
 
 
 def _name(action: Any) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from oakum.errors import UsageError
+from oakum.errors import CannotRun, UsageError
 from oakum.purge.sql.database import Database
 
 
@@ -36,3 +38,13 @@ def connect(url: str) -> Database:
     raise UsageError(
         f"{shown!r} is not a database URL; write sqlite:///file.db, postgresql://host/db or mysql://host/db"
     )
+
+
+@contextmanager
+def plainly(database: Database, table: str) -> Iterator[None]:
+    """Raises CannotRun, in a line, in place of what the driver raises: a row that is referred to, a server that has gone."""
+    try:
+        yield
+    except database.errors as error:
+        reason = str(error.args[-1]).strip().partition("\n")[0]
+        raise CannotRun(f"{table} of {database.name}: {reason}; what is deleted stays deleted") from error

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
 from oakum.errors import UsageError
 
-Kind = Literal["integer", "real", "decimal", "text", "boolean", "datetime", "date", "uuid", "other"]
+Kind = Literal["integer", "real", "decimal", "text", "boolean", "datetime", "date", "uuid", "untyped", "other"]
 
+_QUOTED: Final = re.compile(r'(?:(.+)\.)?"((?:[^"]|"")+)"', re.DOTALL)
 LOCK_WAIT_SECONDS: Final = 5  # how long a batch waits for somebody else's lock before it is undone and tried again
 
 
@@ -40,6 +42,10 @@ class Database(Protocol):
         """What people call the database. Never holds a password."""
 
     @property
+    def errors(self) -> type[Exception]:
+        """What the driver raises."""
+
+    @property
     def one_writer(self) -> bool:
         """Whether a statement that writes keeps every other writer out."""
 
@@ -65,7 +71,9 @@ class Database(Protocol):
 
 
 def split_name(table: str) -> tuple[str | None, str]:
-    """`"schema.table"` or `"table"` in two parts."""
+    """`schema.table` or `table` in two parts; a table with a dot in its name is written `"odd.name"`, as in SQL."""
+    if quoted := _QUOTED.fullmatch(table):
+        return quoted[1], quoted[2].replace('""', '"')
     schema, dot, name = table.rpartition(".")
     if not name or "\0" in table or (dot and not schema):
         raise UsageError(f"{table!r} is not a table's name; write it like events or public.events")

@@ -34,6 +34,7 @@ _KINDS: Final[dict[str, Kind]] = {
 class Mysql:
     """A MySQL or MariaDB database, read committed: with it InnoDB locks the rows that go, not the gaps between them."""
 
+    errors = pymysql.MySQLError
     one_writer = False
     mark = "%s"
 

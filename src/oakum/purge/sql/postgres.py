@@ -39,6 +39,7 @@ _KINDS: Final[dict[str, Kind]] = {
 class Postgres:
     """A PostgreSQL database. No statement is prepared, so that PgBouncer may stand between."""
 
+    errors = psycopg.Error
     one_writer = False
     mark = "%s"
 

@@ -23,6 +23,7 @@ _KINDS: Final[tuple[tuple[Kind, tuple[str, ...]], ...]] = (
 class Sqlite:
     """A SQLite file that exists. Foreign keys are enforced, so that what the schema cascades is not left behind."""
 
+    errors = apsw.Error
     one_writer = True
     mark = "?"
 
@@ -89,4 +90,4 @@ def _kind(declared: str) -> Kind:
     for kind, words in _KINDS:
         if any(word in name for word in words):
             return kind
-    return "other"
+    return "untyped"

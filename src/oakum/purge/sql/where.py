@@ -56,7 +56,17 @@ def _moment(text: str) -> datetime:
     return moment if moment.tzinfo is None else moment.astimezone(UTC)
 
 
+def _number_or_text(text: str) -> int | float | str:
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            pass
+    return text
+
+
 _CONVERT: Final[dict[Kind, Callable[[str], Any]]] = {
     "integer": int, "real": float, "decimal": Decimal, "text": str, "other": str,
-    "boolean": lambda text: _BOOLEANS[text.lower()], "datetime": _moment, "date": date.fromisoformat, "uuid": UUID,
+    "boolean": lambda text: _BOOLEANS[text.lower()], "datetime": _moment, "date": date.fromisoformat,
+    "uuid": UUID, "untyped": _number_or_text,
 }  # fmt: skip

@@ -63,6 +63,19 @@ class Derived(Base):
     more = models.CharField(max_length=20, default="")
 
 
+class BaseNote(models.Model):
+    base = models.ForeignKey(Base, on_delete=models.CASCADE)
+    tags = GenericRelation(Tag)
+
+
+class Owner(models.Model):
+    created = models.DateTimeField()
+
+
+class Owned(Base):
+    owner = models.ForeignKey(Owner, on_delete=models.CASCADE)
+
+
 class SoftQuerySet(models.QuerySet):
     def delete(self):
         return self.update(gone=True)
