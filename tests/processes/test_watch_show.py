@@ -117,3 +117,10 @@ def test_the_unit_is_printed_and_nothing_is_changed():
     assert "ExecStart=" in unit.stdout
     assert "--every 30s" in unit.stdout
     assert "systemctl enable --now oakum-watch" in unit.stderr
+
+
+@pytest.mark.parametrize("words", [("--every", "soon"), ("--notify", "root"), ("--quiet", "late")])
+def test_no_unit_is_printed_that_could_not_start(words):
+    wrong = oakum("--install", *words)
+    assert (wrong.returncode, wrong.stdout, wrong.stderr.count("\n")) == (2, "", 1)
+    assert words[0] in wrong.stderr

@@ -28,8 +28,8 @@ def run(args: argparse.Namespace) -> int:
     from oakum.units import parse_duration
     from oakum.watch.guard.runlog import RunLog
     from oakum.watch.load import load, newest_s
-    from oakum.watch.notify import after, held_back, news, parse_quiet
-    from oakum.watch.notify_send import check_target, read_told, send, write_told
+    from oakum.watch.notify import after, check_target, held_back, news, parse_quiet
+    from oakum.watch.notify_send import read_told, send, write_told
     from oakum.watch.places import default_archive
     from oakum.watch.rules import diagnose
     from oakum.watch.rules.case import Case

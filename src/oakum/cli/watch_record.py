@@ -37,6 +37,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Records until it is told to stop; with `--install` only prints the unit that would."""
+    every_s, keep = parse_duration(args.every, name="--every"), parse_size(args.keep, name="--keep")
+    _check_notify(args)
     if args.install:
         return _print_unit(args)
     from oakum.clock import SystemClock
@@ -49,8 +51,6 @@ def run(args: argparse.Namespace) -> int:
     from oakum.watch.probes.processes import ProcessProbe
     from oakum.watch.recorder import Recorder
 
-    every_s = parse_duration(args.every, name="--every")
-    keep = parse_size(args.keep, name="--keep")
     procfs = ProcFs(args.proc)
     probes = (ProcessProbe(procfs), HostProbe(procfs), CgroupProbe(), CrontabProbe(args.root))
     with Archive(args.archive or default_archive(), keep) as archive:
@@ -60,17 +60,20 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _check_notify(args: argparse.Namespace) -> None:
+    from oakum.watch.notify import check_target, parse_quiet
+
+    for target in args.notify:
+        check_target(target)
+    if args.quiet is not None:
+        parse_quiet(args.quiet)
+
+
 class _Teller:
     """Called after each sample: now and then starts `oakum watch notify` beside the recorder, which stays small."""
 
     def __init__(self, archive: Archive, targets: list[str], quiet: str | None) -> None:
-        from oakum.watch.notify import parse_quiet
-        from oakum.watch.notify_send import check_target
-
-        if quiet is not None:
-            parse_quiet(quiet)
         words = [] if quiet is None else ["--quiet", quiet]
-        targets = [check_target(target) for target in targets]
         words += ["--archive", archive.directory, "--", *targets]
         self._archive = archive
         self._command = [sys.executable, "-m", "oakum", "watch", "notify", *words]

@@ -11,6 +11,9 @@ from typing import Final
 from oakum.errors import UsageError
 from oakum.model.finding import Finding, Severity
 
+_TARGET: Final = re.compile(
+    r"cmd:\s*[^\s-].*|mailto:[^\s@,<>-][^\s,<>]*|https?://\S+|smtps?://[^\s/]+/[^\s@,<>-][^\s,<>]*@[^\s,<>]+"
+)
 _HOURS: Final = re.compile(r"(\d\d):(\d\d)-(\d\d):(\d\d)")
 
 
@@ -35,6 +38,15 @@ class QuietHours:
         if self.begin <= self.end:
             return self.begin <= minute < self.end
         return minute >= self.begin or minute < self.end
+
+
+def check_target(target: str) -> str:
+    """The target itself. Raises UsageError for one that is none."""
+    if _TARGET.fullmatch(target):
+        return target
+    raise UsageError(
+        f"--notify: {target!r}: write cmd:COMMAND, https://HOST/PATH, mailto:NAME@HOST or smtp://SERVER/NAME@HOST"
+    )
 
 
 def parse_quiet(text: str) -> QuietHours:

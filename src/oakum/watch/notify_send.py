@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 import shutil
 import smtplib
@@ -20,25 +19,13 @@ from email.utils import format_datetime, make_msgid
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from oakum.errors import CannotRun, UsageError
+from oakum.errors import CannotRun
 from oakum.model.finding import Finding
 from oakum.watch.notify import Told, digest
 
-_TARGET: Final = re.compile(
-    r"cmd:\s*[^\s-].*|mailto:[^\s@,<>-][^\s,<>]*|https?://\S+|smtps?://[^\s/]+/[^\s@,<>-][^\s,<>]*@[^\s,<>]+"
-)
 _SECONDS: Final = 30.0
 _SENDMAIL_PLACES: Final = "/usr/sbin:/usr/lib"  # where it is though a user's PATH does not have it
 _LARGEST_STATE: Final = 1024**2
-
-
-def check_target(target: str) -> str:
-    """The target itself. Raises UsageError for one that `send` would not understand."""
-    if _TARGET.fullmatch(target):
-        return target
-    raise UsageError(
-        f"--notify: {target!r}: write cmd:COMMAND, https://HOST/PATH, mailto:NAME@HOST or smtp://SERVER/NAME@HOST"
-    )
 
 
 def send(target: str, findings: Sequence[Finding], host: str, now: datetime) -> None:

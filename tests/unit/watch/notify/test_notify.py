@@ -12,8 +12,8 @@ import pytest
 
 from oakum.errors import CannotRun, UsageError
 from oakum.model.finding import Finding, Severity
-from oakum.watch.notify import Told, after, digest, held_back, news, parse_quiet
-from oakum.watch.notify_send import check_target, read_told, send, write_told
+from oakum.watch.notify import Told, after, check_target, digest, held_back, news, parse_quiet
+from oakum.watch.notify_send import read_told, send, write_told
 
 ME = "mailto:me@example.org"
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
