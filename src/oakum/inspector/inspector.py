@@ -155,12 +155,21 @@ class Inspector:
         is left out."""
         now = self._now()
         try:
-            return Retried(self._store.retry({old: self._ids.new(now.wall_ms) for old in ids}, now))
+            return self._still_there(self._store.retry({old: self._ids.new(now.wall_ms) for old in ids}, now))
         except QueueFull as full:
             if len(ids) == 1:
                 return Retried({}, str(full))
         first, second = (self.retry(part) for part in (ids[: len(ids) // 2], ids[len(ids) // 2 :]))
         return Retried({**first.copies, **second.copies}, second.full or first.full)
+
+    def _still_there(self, copies: Mapping[bytes, bytes]) -> Retried:
+        """Without those copies that a full queue let go of at once."""
+        if not any(each.rules.on_full == "drop_newest" for each in self._store.rules("queue").values()):
+            return Retried(copies)
+        kept = {old: new for old, new in copies.items() if self.state(new) is not State.EXPIRED}
+        return Retried(
+            kept, "their queue is full and drops what comes (drop_newest)" if len(kept) < len(copies) else ""
+        )
 
     def forget(self, ids: Sequence[bytes]) -> int:
         """Lets ended jobs go before their time, and whatever else is past its own; how many of these were to be kept."""

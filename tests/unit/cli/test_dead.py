@@ -86,6 +86,14 @@ def test_as_many_run_again_as_there_is_room_for(oakum, bench, dead):
     assert sum(each["jobs"] for each in groups(oakum).values()) == 2
 
 
+def test_what_a_full_queue_drops_at_once_stays_on_the_list(oakum, bench, dead):
+    bench.store.declare("queue", {"default": Rules(max_jobs=3, on_full="drop_newest")})
+    said = oakum("dead", "retry", "--all")
+    assert (said.status, said.out) == (3, "3 jobs will run again, 1 left as they are\n")
+    assert said.err == "oakum: their queue is full and drops what comes (drop_newest)\n"
+    assert sum(each["jobs"] for each in groups(oakum).values()) == 1
+
+
 def test_one_is_dropped_by_its_id(oakum, bench, dead):
     assert oakum("dead", "drop", dead["first"]).out == "1 job let go\n"
     assert groups(oakum)["t"]["jobs"] == 2
