@@ -15,6 +15,7 @@ from io import StringIO
 from oakum.errors import CannotRun, UsageError
 from oakum.units import parse_duration, parse_size
 from oakum.watch.crontab import CronLine
+from oakum.watch.families import printable
 from oakum.watch.guard.cron import guard_crontab, time_limit
 from oakum.watch.places import own_command
 
@@ -33,7 +34,7 @@ def show(args: argparse.Namespace) -> int:
         sys.stdout.buffer.write((line + ending).encode(errors="surrogateescape"))
     sys.stdout.flush()
     for number, reason in guarded.unchanged:
-        print(f"line {number} stays: {reason}: {lines[number - 1].strip()}", file=sys.stderr)
+        print(f"line {number} stays: {reason}: {printable(lines[number - 1].strip())}", file=sys.stderr)
     if guarded.text == before:
         print("nothing to guard", file=sys.stderr)
     return 0

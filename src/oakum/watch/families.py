@@ -1,4 +1,4 @@
-"""Folds command lines that differ only in what varies (numbers, hashes, paths of runs) into one family."""
+"""Command lines: made fit to be shown, and folded into one family where they differ only in numbers, hashes, paths of runs."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ _VARYING: Final = re.compile(
 )
 
 _WORK = re.compile(r"^(\[?kworker/[^-+\]]*)[-+][^\]]*")
+_CONTROLS: Final = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029), "?")
 
 
 @lru_cache(maxsize=4096)
@@ -31,3 +32,8 @@ def fold(args: str) -> str:
 def steady(name: str) -> str:
     """`"[kworker/0:1-events]"` -> `"[kworker/0:1]"`: a kernel worker's name without what it happens to work on."""
     return _WORK.sub(r"\1", name)
+
+
+def printable(text: str) -> str:
+    """The text with `?` for each control character, as ps shows it: anybody may name a process, and root reads the report."""
+    return text.translate(_CONTROLS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oakum.watch.families import fold, steady
+from oakum.watch.families import fold, printable, steady
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,10 @@ from oakum.watch.families import fold, steady
 )
 def test_what_varies_is_folded(args: str, family: str) -> None:
     assert fold(args) == family
+
+
+def test_a_name_does_nothing_to_a_terminal() -> None:
+    assert printable("a\x1b[31m\x07b\nc\x9b1mé日") == "a?[31m?b?c?1mé日"
 
 
 def test_two_commands_stay_two() -> None:

@@ -78,6 +78,11 @@ class TestProcesses:
         proc.process(7, comm="postgres", args="postgres: SELECT")
         assert entities(probe)[7] == seen[1]
 
+    def test_what_a_process_is_called_does_nothing_to_a_terminal(self, proc: FakeProc) -> None:
+        probe = ProcessProbe(ProcFs(str(proc.root)))
+        proc.process(7, comm="\x1b[2J", args="evil\0\x1b[2J\0line\n2", cgroup="0::/\x1b[2J\n")
+        assert entities(probe)[7][1][1:] == ("?[2J", "evil ?[2J line?2", "/?[2J")
+
     def test_kernel_threads_go_by_their_steady_name(self, proc: FakeProc) -> None:
         probe = ProcessProbe(ProcFs(str(proc.root)))
         proc.process(9, comm="kworker/0:1-events", args="", ppid=2)

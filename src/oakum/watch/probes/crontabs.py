@@ -10,6 +10,7 @@ from typing import Final
 
 from oakum.units import KIB
 from oakum.watch.crontab import read_crontab
+from oakum.watch.families import printable
 from oakum.watch.probe import Reading
 from oakum.watch.tables import CRONTABS, Entity
 
@@ -49,7 +50,7 @@ class CrontabProbe:
             for name in (name for place in places for name in self._files(place)):
                 for job in read_crontab(self._text(name), system=places is _SYSTEM):
                     schedule, user = " ".join(job.schedule.split()), job.user or os.path.basename(name)
-                    yield Entity((), (f"/{name}", schedule, user, job.command)), job.number
+                    yield Entity((), (f"/{name}", schedule, user, printable(job.command))), job.number
 
     def _files(self, place: str) -> Iterator[str]:
         path = os.path.join(self._root, place)

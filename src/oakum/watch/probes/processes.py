@@ -11,7 +11,7 @@ from typing import Final
 
 from oakum.host.procfs import CLOCK_TICK_MS, ProcFs, Stat
 from oakum.units import GIB
-from oakum.watch.families import steady
+from oakum.watch.families import printable, steady
 from oakum.watch.probe import Reading
 from oakum.watch.probes.peers import peers
 from oakum.watch.tables import PROCESSES, UNKNOWN, Entity
@@ -101,11 +101,12 @@ class ProcessProbe:
 
     def _identify(self, stat: Stat) -> Entity:
         procfs, pid = self._procfs, stat.pid
-        comm = steady(stat.comm)
+        comm = printable(steady(stat.comm))
         uid = procfs.uid(pid)
-        args = procfs.args(pid) or f"[{comm}]"
+        args = printable(procfs.args(pid)) or f"[{comm}]"
         start_cs = stat.start_ticks * CLOCK_TICK_MS // 10
-        return Entity((pid, start_cs, stat.ppid), ("" if uid is None else _user(uid), comm, args, procfs.cgroup(pid)))
+        labels = "" if uid is None else _user(uid), comm, args, printable(procfs.cgroup(pid))
+        return Entity((pid, start_cs, stat.ppid), labels)
 
     def _look_closer(self, stat: Stat, seen: _Seen) -> None:
         """Where it waits and how many files it has open: asked anew when it has run since, and now and then."""

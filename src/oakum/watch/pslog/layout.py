@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Final, NamedTuple, cast
 
+from oakum.watch.families import printable
+
 _LSTART_WORDS: Final = 5  # Sun Dec 21 11:15:00 2025
 _COMM_WIDTH: Final = 15  # ps pads `comm` to it where another column follows
 _COMMANDS: Final = (b"COMMAND", b"CMD", b"ARGS", b"COMM", b"UCMD")
@@ -134,7 +136,7 @@ def clock(text: bytes) -> int:
 
 def command(layout: Layout, rest: bytes) -> tuple[str, str]:
     """(comm, args) of what follows the other columns."""
-    text = rest.decode("utf-8", "replace").rstrip()
+    text = printable(rest.decode("utf-8", "replace").rstrip())
     if layout.commands == 1:
         first = text.partition(" ")[0]
         return (first[1:-1] if first.startswith("[") else first.rpartition("/")[2])[:_COMM_WIDTH], text

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from oakum.watch.families import printable
 from oakum.watch.pslog.layout import USUAL, Layout, layout
 from oakum.watch.pslog.lines import Log, chunks_of_lines
 
@@ -43,7 +44,7 @@ class BadLines:
     def add(self, number: int, reason: str, line: bytes) -> None:
         self.counts[reason] += 1
         if len(self.examples) < _EXAMPLES:
-            self.examples.append((number, reason, line[:_SHOWN].decode("utf-8", "backslashreplace")))
+            self.examples.append((number, reason, printable(line[:_SHOWN].decode("utf-8", "backslashreplace"))))
 
 
 class LogReader:

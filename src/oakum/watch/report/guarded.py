@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from oakum.watch.families import fold
+from oakum.watch.families import fold, printable
 from oakum.watch.guard.outcome import Reason
 from oakum.watch.guard.runlog import Run
 
@@ -35,7 +35,7 @@ def guarded_runs(runs: Sequence[Run]) -> tuple[GuardedRuns, ...]:
     """A line for each command that was run, the most troubled first."""
     grouped: dict[str, list[Run]] = {}
     for run in runs:
-        grouped.setdefault(run.lock or fold(shlex.join(run.command)), []).append(run)
+        grouped.setdefault(run.lock or fold(_command(run)), []).append(run)
     lines = [_line(name, members) for name, members in grouped.items()]
     lines.sort(key=lambda line: (-(line.timed_out + line.over_memory), -line.failed, -line.skipped, line.name))
     return tuple(lines[:_MOST])
@@ -47,7 +47,7 @@ def _line(name: str, runs: list[Run]) -> GuardedRuns:
     well = sum(run.reason is Reason.FINISHED and run.status == 0 for run in runs)
     return GuardedRuns(
         name=name,
-        command=shlex.join(runs[-1].command),
+        command=_command(runs[-1]),
         runs=len(runs) - reasons[Reason.BUSY],
         well=well,
         failed=reasons[Reason.FINISHED] - well + reasons[Reason.NOT_STARTED] + reasons[Reason.INTERRUPTED],
@@ -59,3 +59,7 @@ def _line(name: str, runs: list[Run]) -> GuardedRuns:
         longest_seconds=seconds[-1],
         peak_bytes=max(run.peak_bytes for run in runs),
     )
+
+
+def _command(run: Run) -> str:
+    return printable(shlex.join(run.command))
