@@ -19,22 +19,21 @@ from oakum.store.postgres.db import Db
 from oakum.store.postgres.marks import Marks, keys_of
 from oakum.store.postgres.settle import end_waiting
 
-# What is inserted where it need not look, has no queues to be looked at: what follows a job comes in although the store is shut.
-_BOUNDED: Final = f"""
-SELECT 1 FROM oakum.rule WHERE bounded AND kind = 'queue' AND name = ANY($13::text[])
-    UNION ALL SELECT 1 WHERE cardinality($13::text[]) > 0 AND (EXISTS ({notice.VALUE}) OR ({notice.VERSION}) > {schema.VERSION})
-"""
+# What is inserted where it need not look has no queues to look at: what follows a job comes in although the store is shut.
 _INSERT: Final = f"""
-WITH new AS (
+WITH look AS MATERIALIZED (
+    SELECT EXISTS (SELECT 1 FROM oakum.rule WHERE bounded AND kind = 'queue' AND name = ANY($13::text[]))
+        OR (cardinality($13::text[]) > 0 AND (EXISTS ({notice.VALUE}) OR ({notice.VERSION}) > {schema.VERSION})) AS further
+), new AS (
     INSERT INTO oakum.job(id, task, queue, state, rank, run_at, payload, expires_at, meta, marked, key, placed)
     SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bytea[],
         $8::bigint[], $9::bytea[], $10::boolean[], $11::text[], $12::boolean[])
-    WHERE NOT EXISTS ({_BOUNDED})
+    WHERE NOT (SELECT further FROM look)
     ON CONFLICT (id) DO NOTHING RETURNING queue, task, state, octet_length(payload) AS size
 ), told AS (
     INSERT INTO oakum.delta SELECT queue, task, state, count(*), sum(size) FROM new GROUP BY queue, task, state
 )
-SELECT EXISTS ({_BOUNDED})
+SELECT further FROM look
 """
 _THERE: Final = "SELECT uuid_send(id) FROM oakum.job WHERE id = ANY($1::uuid[])"
 _OLDEST: Final = """
