@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from threading import Event, Thread
 from typing import Final
 
 from msgspec.structs import replace
@@ -17,7 +19,7 @@ from oakum.model.task import TaskSpec
 from oakum.store.base import Scheduled, Store
 from oakum.store.memory import MemoryStore
 from oakum.store.moving import Notice
-from oakum.testing.conformance.bench import LEASE_MS, Bench
+from oakum.testing.conformance.bench import LEASE_MS, PATIENCE_S, Bench
 
 ARRIVING: Final = Notice("arriving", "sqlite:////elsewhere/jobs.db")
 LEAVING: Final = Notice("leaving", "postgresql://elsewhere/jobs")
@@ -56,6 +58,30 @@ def a_store_that_is_shut_refuses_whatever_changes_what_waits_in_it(bench: Bench)
     store.moving.shut(None)
     assert [job.id for job in bench.claim(worker)] == [waiting.id]
     assert len(store.schedules()) == 1
+
+
+def what_comes_in_while_a_store_is_being_shut_is_in_before_it_or_refused(bench: Bench) -> None:
+    acknowledged: list[int] = []
+    busy = Event()
+
+    def put(store: Store) -> None:
+        with suppress(StoreMoved):
+            while True:
+                store.insert(bench.jobs(2), bench.now)
+                acknowledged.append(2)
+                if len(acknowledged) > 20:
+                    busy.set()
+
+    threads = [Thread(target=put, args=(bench.another(),)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    assert busy.wait(PATIENCE_S)
+    bench.store.moving.shut(LEAVING)
+    there = bench.counts()
+    for thread in threads:
+        thread.join(PATIENCE_S)
+    assert not any(thread.is_alive() for thread in threads)
+    assert bench.counts() == there == {State.AVAILABLE: sum(acknowledged)}
 
 
 def a_worker_of_a_store_that_is_shut_hears_of_it_although_nothing_waits(bench: Bench) -> None:
