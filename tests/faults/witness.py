@@ -210,12 +210,11 @@ class _Check:
     def _out_of_order(self) -> Iterator[str]:
         """First starts of one queue, or of one key in it, before those of jobs that were there and came first.
 
-        Of a key it is judged only where nothing came in that could take another's place: that one then stands behind those that
-        came after it.
+        Of a key it is judged only where no job was put off or comes again: whether that one came first is a matter of taste.
         """
         for (_, queue, key), jobs in self._lines.items():
             mates = [] if key is None else self._by_key[queue, key]
-            if len(mates) > len(jobs) or len({mate.put.order and mate.put.order[0] for mate in mates}) > 1:
+            if len(mates) > len(jobs):
                 continue
             line = sorted((job for job in jobs if job.first), key=lambda job: (job.put.order or (), job.place))
             for job, later in pairwise(line):

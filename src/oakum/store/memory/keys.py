@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from oakum.model.ids import id_wall_ms
 from oakum.model.job import State
 from oakum.store.memory.rows import Row
 
@@ -11,6 +12,7 @@ from oakum.store.memory.rows import Row
 def enter(row: Row, mates: Sequence[Row], places: int) -> None:
     """Makes a job available, or holds it where its key is busy; one that comes first takes the place of a later one.
 
+    That one stands again where it stood when it came in, before those of its key that came after it.
     `mates` are all of its queue and key that have not ended.
     """
     row.state = State.AVAILABLE
@@ -24,6 +26,7 @@ def enter(row: Row, mates: Sequence[Row], places: int) -> None:
             row.state = State.HELD
             return
         last.state, last.placed = State.HELD, False
+        last.run_at_ms = min(last.run_at_ms, id_wall_ms(last.new.id))
     row.placed = True
 
 

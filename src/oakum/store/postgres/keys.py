@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from oakum.model.bounds import Ruled
+from oakum.model.ids import id_wall_ms
 from oakum.model.job import State
 from oakum.store.postgres import rules
 from oakum.store.postgres.db import Db
@@ -32,9 +33,10 @@ WHERE placed
 _ENTERING: Final = "SELECT queue, key, rank, run_at, seq, id, true FROM oakum.job WHERE id = ANY($1::uuid[]) AND NOT placed ORDER BY seq"
 _MOVE: Final = """
 WITH moved AS (
-    UPDATE oakum.job SET state = new.state, placed = new.placed
-    FROM (SELECT job.id, job.state AS before, pair.state, pair.placed
-        FROM unnest($1::uuid[], $2::bigint[], $3::boolean[]) AS pair(id, state, placed) JOIN oakum.job ON job.id = pair.id) AS new
+    UPDATE oakum.job SET state = new.state, placed = new.placed, run_at = least(run_at, new.latest)
+    FROM (SELECT job.id, job.state AS before, pair.state, pair.placed, pair.latest
+        FROM unnest($1::uuid[], $2::bigint[], $3::boolean[], $4::bigint[]) AS pair(id, state, placed, latest)
+            JOIN oakum.job ON job.id = pair.id) AS new
     WHERE job.id = new.id RETURNING queue, task, new.before, job.state, octet_length(payload) AS size
 )
 INSERT INTO oakum.delta SELECT queue, task, CASE sign WHEN 1 THEN state ELSE before END, sign * count(*), sign * sum(size)
@@ -74,7 +76,8 @@ class _Mate(NamedTuple):
 
 
 def enter(db: Db, ids: Sequence[str]) -> None:
-    """Makes held jobs available, where there are places; one that comes first takes the place of a later one."""
+    """Makes held jobs available, where there are places; one that comes first takes the place of a later one, which stands
+    again where it stood when it came in."""
     coming = [_Mate(*row) for row in db.all(_ENTERING, (list(ids),))]
     pairs = {(mate.queue, mate.key) for mate in coming}
     if not pairs:
@@ -86,6 +89,7 @@ def enter(db: Db, ids: Sequence[str]) -> None:
     for row in db.all(_PLACED, _columns(sorted(pairs))):
         placed[row[0], row[1]].append(_Mate(*row))
     moves: dict[Any, bool] = {}
+    came_in: dict[Any, int] = {}
     for mate in coming:
         mates = placed[mate.queue, mate.key]
         if len(mates) >= most[mate.queue]:
@@ -95,10 +99,11 @@ def enter(db: Db, ids: Sequence[str]) -> None:
                 continue
             mates.remove(last)
             moves[last.id] = False
+            came_in[last.id] = id_wall_ms(last.id.bytes)
         mates.append(mate)
         moves[mate.id] = True
     states = [int(State.AVAILABLE if has else State.HELD) for has in moves.values()]
-    db.run(_MOVE, (list(moves), states, list(moves.values())))
+    db.run(_MOVE, (list(moves), states, list(moves.values()), [came_in.get(each) for each in moves]))
 
 
 def pass_on(db: Db, pairs: Iterable[Pair], run_at_ms: int | None) -> list[int]:

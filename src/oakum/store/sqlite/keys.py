@@ -7,6 +7,7 @@ from typing import Final
 
 import apsw
 
+from oakum.model.ids import id_wall_ms
 from oakum.model.job import State
 from oakum.store.sqlite import rules
 from oakum.store.sqlite.connection import fetch_all, fetch_one
@@ -16,7 +17,7 @@ from oakum.store.sqlite.tally import Tally
 _PLACED: Final = "SELECT count(*) FROM job WHERE queue = ? AND key = ? AND placed = 1"
 # The last of those that have a place and were never started: one that comes before it may have its place.
 _LAST: Final = """
-SELECT rank, run_at, seq, task, length(payload) FROM job
+SELECT rank, run_at, seq, task, length(payload), id FROM job
 WHERE queue = ? AND key = ? AND placed = 1 AND state = 0 AND token = 0 ORDER BY rank DESC, run_at DESC, seq DESC LIMIT 1
 """
 _NEXT: Final = """
@@ -37,7 +38,8 @@ def take_place(db: apsw.Connection, queue: int, key: str, order: Order, places: 
     last = fetch_one(db, _LAST, (queue, key))
     if last is None or last[:3] <= order:
         return False
-    db.execute("UPDATE job SET state = 3, placed = 0 WHERE seq = ?", (last[2],))
+    came_in = id_wall_ms(last[5])  # where it stood before it had a place
+    db.execute("UPDATE job SET state = 3, placed = 0, run_at = min(run_at, ?) WHERE seq = ?", (came_in, last[2]))
     tally.move(queue, last[3], State.AVAILABLE, State.HELD, 1, last[4])
     return True
 

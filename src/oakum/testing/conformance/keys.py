@@ -219,3 +219,20 @@ def many_at_once_keep_each_key_in_order(bench: Bench) -> None:
         thread.join()
     assert faults == []
     assert bench.counts() == {State.COMPLETED: len(jobs)}
+
+
+def who_gives_way_keeps_its_turn(bench: Bench) -> None:
+    """A job that was next and gives way to one of a higher priority comes before those of its key that came after it."""
+    _, one, two = _keyed(bench, "k", "k", "k")
+    worker = bench.worker()
+    bench.clock.advance(5)
+    bench.end(worker, bench.claim_one(worker), Completed())  # the second is next now
+    bench.clock.advance(5)
+    (urgent,) = _keyed(bench, "k", priority=5)
+    order = []
+    for _ in range(3):
+        job = bench.claim_one(worker)
+        order.append(job.id)
+        bench.clock.advance(1)
+        bench.end(worker, job, Completed())
+    assert order == [urgent.id, one.id, two.id]

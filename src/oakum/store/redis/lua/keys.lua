@@ -40,7 +40,10 @@ local function take_place(job)
     end
     call('ZREM', places, seat(last))
     set(last, PLACED, false)
-    change(last, HELD)
+    stand(last, false)
+    last.run_at = math.min(last.run_at, (struct.unpack('>I6', last.id)))  -- where it stood when it came in
+    move(last, HELD)
+    stand(last, true)
     put(last)
   end
   call('ZADD', places, 0, seat(job))
