@@ -112,14 +112,16 @@ def files(
     """Deletes regular files below `directory` last changed longer than `older_than` ago, whose name fits a pattern.
 
     `match` are patterns like "*.gz"; without any, every name fits. Directories that this empties go too, and with
-    `older_than` those that were empty and as old; `directory` itself stays. No link is followed and no other file system or mount entered. Raises UsageError where the directory
-    is reached through a link, or where neither age nor pattern is given and `options.all` does not say so.
+    `older_than` those that were empty and as old; `directory` itself stays. No link is followed and no other file system
+    or mount entered. Raises UsageError where the directory is reached through a link, or where neither an age nor a
+    pattern that leaves something out is given and `options.all` does not say so.
     """
     from oakum.purge.tree.files import Files
     from oakum.purge.tree.walk import Rule
 
     options = options or Options()
-    if older_than is None and not match and not options.all:
+    every_name = not all(pattern.strip("*") for pattern in match or ["*"])
+    if older_than is None and every_name and not options.all:
         raise UsageError(f"{os.fspath(directory)}: every file below it would go; say --all (all=True) if you mean that")
     before = None if older_than is None else _before(older_than, options)
     names = re.compile("|".join(fnmatch.translate(pattern) for pattern in match or ["*"]))

@@ -99,10 +99,11 @@ def test_a_dry_run_is_exact_and_touches_nothing(root, given):
     assert clean(root, **given).rows == would == len(before) - len(tree(root))
 
 
-def test_neither_age_nor_pattern_asks_for_all(root):
+@pytest.mark.parametrize("match", [[], ["*"], ["*.gz", "**"]])
+def test_neither_age_nor_pattern_that_leaves_something_out_asks_for_all(root, match):
     put(root / "a.gz")
     with pytest.raises(UsageError, match="say --all"):
-        purge.files(root)
+        purge.files(root, match=match)
     assert tree(root) == ["a.gz"]
     assert purge.files(root, options=Options(all=True)).rows == 1
 
