@@ -38,6 +38,7 @@ def test_text_names_the_job_that_hangs(archive):
     assert shown.returncode == 0
     assert "warning OAK102 processes-accumulate" in shown.stdout
     assert "processes of `python manage.py crontab run *` were started in" in shown.stdout
+    assert not any(line.endswith(" ") for line in shown.stdout.splitlines())
 
 
 def test_json_and_html_go_where_they_are_told(archive, tmp_path):

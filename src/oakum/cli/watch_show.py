@@ -90,7 +90,7 @@ def _render(report: Report, form: str, top: int, *, to_file: bool) -> str:
     console = Console(file=io.StringIO(), force_terminal=terminal, width=None if terminal else _WIDEST, highlight=False)
     with console.capture() as captured:
         print_report(report, console, top)
-    return captured.get()
+    return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
 
 def _reaches(findings: tuple[Finding, ...], severity: str) -> bool:

@@ -47,7 +47,7 @@ def unit_text(command: Sequence[str], archive: str | None = None) -> str:
 
 def _quoted(word: str) -> str:
     """A word as systemd reads it: quotes and backslashes as in C, percent signs doubled (systemd.syntax(7))."""
-    escaped = word.replace("\\", r"\\").replace('"', r"\"").replace("%", "%%")
+    escaped = word.replace("\\", r"\\").replace('"', r"\"").replace("%", "%%").replace("\n", r"\n")
     return escaped if re.fullmatch(r"[\w./:@%+=,-]+", escaped) else f'"{escaped}"'
 
 

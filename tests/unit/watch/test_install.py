@@ -31,6 +31,7 @@ def test_the_unit_runs_the_command_with_its_state_directory():
         ('say "x"', r'"say \"x\""'),
         (r"\x41", r'"\\x41"'),
         ("$HOME", '"$$HOME"'),
+        ("two\nlines", r'"two\nlines"'),
         ("", '""'),
     ],
 )

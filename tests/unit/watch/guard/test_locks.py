@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -56,6 +57,20 @@ def test_a_place_where_no_directory_can_be_is_told(tmp_path):
     with pytest.raises(CannotRun, match=r"--lock poll: .*/file/locks: Not a directory"):
         with only_one(str(tmp_path / "file" / "locks"), "poll", OnBusy.SKIP, 1):
             pass
+
+
+def test_a_full_disk_has_no_room_for_the_note_and_the_lock_is_held_all_the_same(directory, monkeypatch):
+    asked = []
+
+    def pwrite(fd, data, offset):
+        asked.append(data)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    with only_one(directory, "poll", OnBusy.SKIP, 1) as first:
+        with only_one(directory, "poll", OnBusy.KILL_OLD, 1) as second:
+            assert (first, second) == (True, False)
+    assert len(asked) == 1
 
 
 def test_errors_of_what_runs_under_the_lock_are_not_the_locks(directory):
