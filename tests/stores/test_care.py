@@ -20,9 +20,9 @@ from oakum.inspector.move import open_move
 from oakum.model.job import JobQuery, State
 from oakum.model.outcome import Completed
 from oakum.model.task import TaskSpec
-from oakum.store.care import Finding, Look, Step, open_care
+from oakum.store.care import Finding, Look, Step
 from oakum.store.moving import Notice
-from oakum.store.open import open_store
+from oakum.store.open import open_care, open_store
 from oakum.store.sqlite import backup as sqlite_backup
 from oakum.store.sqlite import care as sqlite_care
 from oakum.testing.conformance.bench import Bench

@@ -128,7 +128,7 @@ def _run(move: Move) -> Moved:
 @contextlib.contextmanager
 def _care(args: argparse.Namespace) -> Iterator[Care]:
     from oakum.cli import store_show
-    from oakum.store.care import open_care
+    from oakum.store.open import open_care
 
     url = args.url or os.environ.get("OAKUM_STORE") or options.DEFAULT_STORE
     with store_show.progress() as tell, contextlib.closing(open_care(url, tell)) as care:

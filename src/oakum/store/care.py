@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
 from typing import Final, NamedTuple, Protocol
 
 from msgspec import Struct
 
-from oakum.errors import UsageError
 from oakum.model.job import State
 from oakum.store.moving import Notice
-from oakum.store.open import open_store, sqlite_path
 from oakum.units import format_size
 
 
@@ -116,23 +113,3 @@ def orphans(jobs: int) -> Finding:
     return Finding(
         f"{jobs} jobs run for a worker that the store does not know", "restore the last backup, and report this"
     )
-
-
-def open_care(url: str, tell: Tell) -> Care:
-    """The care of the store at `url`; `tell` hears how far it has come. Raises UsageError where there is none, and for one that needs none."""
-    with closing(open_store(url, must_exist=True)):
-        pass  # it is there, and what is needed for it is installed
-    scheme = url.partition("://")[0]
-    if scheme == "sqlite":
-        from oakum.store.sqlite.care import SqliteCare
-
-        return SqliteCare(sqlite_path(url), tell)
-    if scheme.startswith("postgres"):
-        from oakum.store.postgres.care import PostgresCare
-
-        return PostgresCare(url, tell)
-    if scheme.startswith("redis"):
-        from oakum.store.redis.care import RedisCare
-
-        return RedisCare(url, tell)
-    raise UsageError(f"store: {scheme}:// needs no care")

@@ -1,12 +1,17 @@
-"""From a URL to a store."""
+"""From a URL to a store, and to the care of one."""
 
 from __future__ import annotations
 
 import os
+from contextlib import closing
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from oakum.errors import UsageError
 from oakum.store.base import Store
+
+if TYPE_CHECKING:
+    from oakum.store.care import Care, Tell
 
 
 def open_store(url: str, *, must_exist: bool = False) -> Store:
@@ -37,6 +42,26 @@ def open_store(url: str, *, must_exist: bool = False) -> Store:
 
         return MemoryStore()
     raise UsageError(f"store: {url!r} is none that this Oakum knows; write it like 'sqlite:///work.db' or 'memory://'")
+
+
+def open_care(url: str, tell: Tell) -> Care:
+    """The care of the store at `url`; `tell` hears how far it has come. Raises UsageError where there is none, and for one that needs none."""
+    with closing(open_store(url, must_exist=True)):
+        pass  # it is there, and what is needed for it is installed
+    scheme = url.partition("://")[0]
+    if scheme == "sqlite":
+        from oakum.store.sqlite.care import SqliteCare
+
+        return SqliteCare(sqlite_path(url), tell)
+    if scheme.startswith("postgres"):
+        from oakum.store.postgres.care import PostgresCare
+
+        return PostgresCare(url, tell)
+    if scheme.startswith("redis"):
+        from oakum.store.redis.care import RedisCare
+
+        return RedisCare(url, tell)
+    raise UsageError(f"store: {scheme}:// needs no care")
 
 
 def sqlite_path(url: str) -> str:
