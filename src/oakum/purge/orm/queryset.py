@@ -41,6 +41,7 @@ class QuerysetRows:
         self.cascade = cascade_of(self._model, self._using)
         self._overridden = type(queryset).delete is not QuerySet.delete  # soft deletion: it means what it does
         self.loads = not self.cascade.fast
+        self._loads_by_row = 1.0  # objects that the last batch brought into memory for each of its rows
         self.shuts_out = self._connection.vendor == "sqlite" and self.cascade.fast
         if mode == "fast" and not self.cascade.fast:
             raise UsageError(f"{self.label}: fast mode would lose something: {'; '.join(self.cascade.reasons)}")
@@ -57,13 +58,14 @@ class QuerysetRows:
     def upto(self, after: Key | None, until: Key | None, size: int) -> Key | None:
         """The end of the next batch: nearer than `size` rows where it would load more objects than a batch may."""
         if not self.cascade.fast:
-            size = min(size, _LOADED_BY_BATCH)
+            size = max(1, min(size, int(_LOADED_BY_BATCH / self._loads_by_row)))
         while True:
             keys = self._once(self._within(after, until).order_by("pk").values_list("pk", flat=True))
             last = tuple(keys[size - 1 : size]) or tuple(keys[:size])[-1:]
             if not last or not self.cascade.loaded:
                 return last or None
             loads = size + sum(one.rows(self._within(after, last)).count() for one in self.cascade.loaded)
+            self._loads_by_row = loads / size
             if loads <= _LOADED_BY_BATCH or (size == 1 and loads <= _LOADED_BY_ROW):
                 return last
             if size == 1:
