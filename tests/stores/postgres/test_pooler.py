@@ -34,6 +34,15 @@ def test_it_is_known_and_told(pooled: Bench) -> None:
     assert pooled.store.durability.endswith("behind a pooler, where nobody can LISTEN: workers poll")
 
 
+def test_no_statement_is_compiled_and_none_runs_for_ever(pooled: Bench) -> None:
+    """What a session of Oakum's own would have set is set in each transaction, and nothing is left behind in the server's session."""
+    for ask in (pooled.store._connection.once, pooled.store._connection.write):
+        shown = ask(lambda db: db.one("SELECT current_setting('jit'), current_setting('statement_timeout')"))
+        assert shown == ("off", "1min")
+    left = pooled.store._connection.alone(lambda db: db.one("SELECT current_setting('statement_timeout')"))
+    assert left == ("0",)
+
+
 def test_nobody_listens(pooled: Bench) -> None:
     bell = pooled.another().listen("work")
     bell.drain()

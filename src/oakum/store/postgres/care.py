@@ -80,7 +80,7 @@ class PostgresCare:
         for done, table in enumerate(tables):
             self._tell(Step("tables are vacuumed", done, len(tables)))
             statement = f"{verb} oakum.{table}"
-            self._connection.once(partial(Db.run, text=statement))
+            self._connection.alone(partial(Db.run, text=statement))
         self._tell(Step("tables are vacuumed", len(tables), len(tables)))
         return Room(before, self._size())
 

@@ -28,6 +28,10 @@ SELECT set_config('lock_timeout', '10s', false), set_config('statement_timeout',
         ELSE current_setting('synchronous_commit') END, false),
     set_config('plan_cache_mode', 'force_generic_plan', false), set_config('jit', 'off', false)
 """
+# What a session of ours has for good. Compiling each statement anew would take a hundred times as long as running it.
+_TRANSACTION: Final = """
+SELECT set_config('jit', 'off', true), set_config('lock_timeout', '10s', true), set_config('statement_timeout', '60s', true)
+"""
 
 
 class Connection:
@@ -63,7 +67,14 @@ class Connection:
         return 0 if db is None else db.raw.info.backend_pid
 
     def once(self, work: Callable[[Db], T]) -> T:
-        """`work` whose every statement is a transaction of its own: for reads, and for verbs of one statement."""
+        """`work` whose every statement is a transaction of its own: for reads, and for verbs of one statement.
+
+        Behind a pooler it is one transaction, since only there something can be set.
+        """
+        return self._run(work, lambda db: self._transaction(db) if self._pooled else contextlib.nullcontext())
+
+    def alone(self, work: Callable[[Db], T]) -> T:
+        """`work` whose statements must not be in a transaction."""
         return self._run(work, contextlib.nullcontext)
 
     def write(self, work: Callable[[Db], T]) -> T:
@@ -71,7 +82,7 @@ class Connection:
 
         Raises Undecided when the line broke, and perhaps in the commit.
         """
-        return self._run(work, lambda db: db.raw.transaction())
+        return self._run(work, self._transaction)
 
     def exists(self) -> bool:
         """Whether there is a store. Makes none."""
@@ -92,6 +103,13 @@ class Connection:
                     if last:
                         raise
         raise AssertionError
+
+    @contextlib.contextmanager
+    def _transaction(self, db: Db) -> Iterator[None]:
+        with db.raw.transaction():
+            if self._pooled:
+                db.run(_TRANSACTION)
+            yield
 
     def before_fork(self) -> None:
         """Lets what is under way come to its end, and nothing else begin, until `after_fork`."""
