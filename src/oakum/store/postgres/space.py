@@ -6,8 +6,9 @@ from typing import Final
 
 from oakum.model.bounds import Ruled
 from oakum.store.base import Space
-from oakum.store.postgres import rules
+from oakum.store.postgres import rules, tally
 from oakum.store.postgres.db import Db
+from oakum.store.room import JOB_BYTES
 from oakum.units import MIB
 
 _FILES: Final = """
@@ -17,6 +18,7 @@ FROM pg_class WHERE relnamespace = $1::regnamespace AND relkind = 'r'
 _ROWS: Final = """
 SELECT coalesce(sum(pg_column_size(job.*) + 28), 0)::bigint FROM oakum.job TABLESAMPLE SYSTEM ($1::float8::real)
 """
+_JOBS: Final = f"SELECT coalesce(sum(jobs), 0)::bigint FROM ({tally.SUM} WHERE state >= 0 GROUP BY queue, task, state) AS kept"
 _LOOKED_AT: Final = 16 * MIB  # at the most, of the table
 
 
@@ -27,5 +29,6 @@ def space(db: Db, schema: str) -> Space:
     if bound is None or files < bound:
         return Space(files, bound)
     percent = min(100.0, 100.0 * _LOOKED_AT / max(1, table))
-    living = int(db.one(_ROWS, (percent,))[0]) * 100 / percent
+    sampled = int(db.one(_ROWS, (percent,))[0]) * 100 / percent
+    living = max(sampled, db.one(_JOBS)[0] * JOB_BYTES)  # a sample may miss the few rows of a table that was large
     return Space(int(files * min(1.0, living / max(1, table))), bound)
