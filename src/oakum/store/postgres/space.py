@@ -18,7 +18,9 @@ FROM pg_class WHERE relnamespace = $1::regnamespace AND relkind = 'r'
 _ROWS: Final = """
 SELECT coalesce(sum(pg_column_size(job.*) + 28), 0)::bigint FROM oakum.job TABLESAMPLE SYSTEM ($1::float8::real)
 """
-_JOBS: Final = f"SELECT coalesce(sum(jobs), 0)::bigint FROM ({tally.SUM} WHERE state >= 0 GROUP BY queue, task, state) AS kept"
+_JOBS: Final = (
+    f"SELECT coalesce(sum(jobs), 0)::bigint FROM ({tally.SUM} WHERE state >= 0 GROUP BY queue, task, state) AS kept"
+)
 _LOOKED_AT: Final = 16 * MIB  # at the most, of the table
 
 
@@ -26,7 +28,7 @@ def space(db: Db, schema: str) -> Space:
     """See `oakum.store.base.Store.space`. The server does not tell how large its disk is."""
     bound = rules.read(db, "store", [""]).get("", Ruled()).rules.max_bytes
     files, table = db.one(_FILES, (schema,))
-    if bound is None or files < bound:
+    if bound is not None and files < bound:
         return Space(files, bound)
     percent = min(100.0, 100.0 * _LOOKED_AT / max(1, table))
     sampled = int(db.one(_ROWS, (percent,))[0]) * 100 / percent
