@@ -7,7 +7,7 @@ from typing import Final
 _AIM: Final = 0.25  # of the longest lock allowed: a batch that meets a slow disk may take four times as long
 _PAUSE: Final = 0.02  # of the time that the last batch held its locks
 _PAUSE_SHUT_OUT: Final = (
-    0.4  # those who were shut out look again only now and then: leave them time to find the door open
+    0.25  # those who were shut out look again only now and then: leave them time to find the door open
 )
 _FIRST_RETRY_SECONDS: Final = 0.05
 _LONGEST_RETRY_SECONDS: Final = 2.0
