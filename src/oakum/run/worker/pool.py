@@ -33,8 +33,9 @@ class Pool:
 
     @property
     def bytes(self) -> int:
-        """What their arguments take of this process's memory."""
-        return sum(len(job.payload) for job in self._jobs)
+        """What their arguments, and those of the jobs that the children have in hand, take of this process's memory."""
+        waiting = sum(len(job.payload) for job in self._jobs)
+        return waiting + sum(len(held.job.payload) for kid in self._fleet.kids for held in kid.in_hand.values())
 
     @property
     def weight(self) -> int:
