@@ -24,7 +24,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One cause, named in one sentence with its numbers and its mend. `oakum doctor --format json` is a list of these.
+    """One cause, named in one sentence with its numbers and its mend.
 
     `code` and `name` are the rule's ("OAK101", "process-grows"); `subject` is what the finding is about, stable from
     one report to the next; `evidence` holds plain numbers whose names carry their unit; `forecast` says what comes and

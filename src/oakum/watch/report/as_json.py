@@ -8,7 +8,7 @@ from oakum.watch.report.summary import Report
 
 
 def as_json(report: Report) -> dict[str, object]:
-    """The report as plain values. `findings` is the same list that `oakum doctor --format json` gives."""
+    """The report as plain values. `findings` is a list of `oakum.model.finding.Finding`."""
     return {
         "window": {"begin_s": report.begin_s, "end_s": report.end_s, "hours": round(report.hours, 2)},
         "record": {

@@ -17,7 +17,7 @@ How it judges
     went down. A log of `ps` does not tell the host's size: there it is taken to be what all processes hold.
 
 What to do
-    Find what the process keeps: `oakum doctor --pid PID`. Until it is mended, let it be replaced in time: gunicorn
+    Find what the process keeps (`memray attach PID` tells of Python). Until it is mended, let it be replaced in time: gunicorn
     `--max-requests`, Celery `--max-memory-per-child`, systemd `MemoryMax=` with `Restart=always`.
 
 Bad
@@ -85,7 +85,7 @@ def _finding(case: Case, group: Group, found: Growing) -> Finding:
             "confidence": found.confidence,
             "host_went_down_s": down,
         },
-        mend=f"see what it keeps: `oakum doctor --pid {process.key.pid}`; until then have it replaced in time "
+        mend=f"see what it keeps (`memray attach {process.key.pid}` tells of Python); until then have it replaced in time "
         "(gunicorn `--max-requests`, Celery `--max-memory-per-child`, systemd `MemoryMax=` with `Restart=always`)",
         forecast=forecast(room, rate),
         where={"pid": process.key.pid, "user": process.identity.user},
