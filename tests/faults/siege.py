@@ -62,9 +62,19 @@ def siege(shop: Workshop, jobs: Sequence[NewJob], luck: random.Random, between: 
             workers[place].kill()
             workers[place].wait()
         else:
-            found = shop.until(lambda place=place, victim=victim: tree(place).get(victim))
-            os.kill(luck.choice(found), signal.SIGKILL)
+            shop.until(lambda place=place, victim=victim: killed(luck, tree(place).get(victim)))
     shop.until(lambda: all(map(tree, range(2))) and ended(shop) == len(jobs))
+
+
+def killed(luck: random.Random, found: Sequence[int] | None) -> bool:
+    """Whether one of `found` was hit: a child may end by itself between being seen and being killed."""
+    if not found:
+        return False
+    try:
+        os.kill(luck.choice(found), signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def rows(shop: Workshop, task: str) -> Iterator[JobView]:
