@@ -5,8 +5,8 @@ A store that is shut refuses all that changes what waits in it, with StoreMoved;
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, Literal, Protocol, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final, Literal, Protocol, TypeVar, cast
 
 from msgspec import Struct
 
@@ -14,12 +14,28 @@ from oakum.errors import StoreError, StoreMoved
 from oakum.model.bounds import Ruled, RuleKind
 from oakum.model.job import NewJob, State
 from oakum.store.base import Scheduled, Start
+from oakum.units import MIB
 
 NOTICE: Final = "store.notice"
 """The memo, or the field, that a store keeps its notice in."""
 
 AT_ONCE: Final = 500  # jobs, or keys, in one batch
-BYTES_AT_ONCE: Final = 4 * 1024 * 1024  # of their payloads and records
+BYTES_AT_ONCE: Final = 4 * MIB  # of their payloads and records: no job is begun beyond them
+
+T = TypeVar("T")
+
+
+def first_batch(jobs: Iterable[T], weigh: Callable[[T], int]) -> list[T]:
+    """The first of `jobs`, as many as one batch may have; `weigh` gives the bytes of one."""
+    batch: list[T] = []
+    size = 0
+    for job in jobs:
+        batch.append(job)
+        size += weigh(job)
+        if len(batch) == AT_ONCE or size >= BYTES_AT_ONCE:
+            break
+    return batch
+
 
 Role = Literal["leaving", "left", "arriving", "abandoned"]
 

@@ -16,7 +16,7 @@ from oakum.model.stats import TaskStats
 from oakum.store.base import TOPICS
 from oakum.store.memory import rows
 from oakum.store.memory.rows import Row
-from oakum.store.moving import AT_ONCE, NOTICE, Estate, Kept, Key, Notice, Spent, check_arriving
+from oakum.store.moving import AT_ONCE, NOTICE, Estate, Kept, Key, Notice, Spent, check_arriving, first_batch
 
 if TYPE_CHECKING:
     from oakum.store.memory.store import MemoryStore
@@ -46,7 +46,7 @@ class MemoryMoving:
                     for row in self._store._rows.values()
                     if row.new.id > after and row.state is not State.RUNNING and row.state.terminal == ended
                 ]
-                batch = [_kept(row) for row in sorted(found, key=lambda row: row.new.id)[:AT_ONCE]]
+                batch = [_kept(row) for row in first_batch(sorted(found, key=lambda row: row.new.id), _weigh)]
             if not batch:
                 return
             after = batch[-1].new.id
@@ -118,6 +118,10 @@ class MemoryMoving:
             store._stats = {task: TaskStats.decode(stats) for task, stats in estate.stats.items()}
             store._paused = set(estate.paused)
             store._gone = Counter(estate.gone)
+
+
+def _weigh(row: Row) -> int:
+    return len(row.new.payload) + len(row.record or b"")
 
 
 def _kept(row: Row) -> Kept:

@@ -11,13 +11,14 @@ import msgspec
 
 from oakum.model.bounds import KINDS, NO_RULES, Ruled, RuleKind, Rules
 from oakum.store.base import Start
-from oakum.store.moving import Estate, Kept, Key, Notice, Spent
+from oakum.store.moving import BYTES_AT_ONCE, Estate, Kept, Key, Notice, Spent
 from oakum.store.redis import schedules
 from oakum.store.redis.connection import Connection
 from oakum.store.redis.records import Batch, Names, decode, decode_names
 from oakum.store.redis.wire import blob, encode
 
 _KEY_KINDS: Final[tuple[Literal["unique", "idempotency"], ...]] = ("unique", "idempotency")
+_FIRST_ID: Final = bytes(16)
 _ENDED: Final = struct.Struct(">Q")
 _decode_rules: Final = msgspec.msgpack.Decoder(Rules).decode
 
@@ -36,12 +37,12 @@ class RedisMoving:
         self._connection.call("shut", blob(None if notice is None else notice.encode()))
 
     def dump(self, *, ended: bool) -> Iterator[Sequence[Kept]]:
-        above = b"-"
-        while (answer := self._connection.call("dump", blob(above), ended)) is not None:
-            first, numbered, found = answer
-            above, names = b"(" + first, decode_names(numbered)
+        after = _FIRST_ID
+        while (answer := self._connection.call("dump", blob(after), ended, BYTES_AT_ONCE)) is not None:
+            after, numbered, found = answer
+            names = decode_names(numbered)
             if found:
-                yield sorted((_kept(names, *row) for row in found), key=lambda each: each.new.id)
+                yield [_kept(names, *row) for row in found]
 
     def dump_keys(self) -> Iterator[Sequence[Key]]:
         for kind in _KEY_KINDS:

@@ -13,17 +13,7 @@ from oakum.model.bounds import KINDS
 from oakum.model.job import ENDED, WAITING, NewJob, State
 from oakum.store import meta
 from oakum.store.base import TOPICS, Scheduled, Start
-from oakum.store.moving import (
-    AT_ONCE,
-    BYTES_AT_ONCE,
-    NOTICE,
-    Estate,
-    Kept,
-    Key,
-    Notice,
-    Spent,
-    check_arriving,
-)
+from oakum.store.moving import AT_ONCE, NOTICE, Estate, Kept, Key, Notice, Spent, check_arriving, first_batch
 from oakum.store.sqlite import bounds, rules
 from oakum.store.sqlite import notice as notices
 from oakum.store.sqlite.connection import Connection, fetch_all
@@ -70,14 +60,7 @@ class SqliteMoving:
 
     def _batch(self, query: str, after: bytes) -> list[Kept]:
         with self._connection.read() as db:
-            rows: list[Any] = []
-            size = 0
-            for row in db.execute(query, (after,)):
-                rows.append(row)
-                size += len(row[7]) + len(row[19] or b"")
-                if len(rows) == AT_ONCE or size >= BYTES_AT_ONCE:
-                    break
-            return self._kept(db, rows)
+            return self._kept(db, first_batch(db.execute(query, (after,)), _weigh))
 
     def _kept(self, db: apsw.Connection, rows: Sequence[Any]) -> list[Kept]:
         seqs = [row[0] for row in rows]
@@ -220,6 +203,10 @@ def _names_in(estate: Estate) -> Iterable[str]:
     yield from estate.paused
     for pair in estate.gone:
         yield from pair
+
+
+def _weigh(row: Any) -> int:
+    return len(row[7]) + len(row[19] or b"")
 
 
 def _of(db: apsw.Connection, query: str, seqs: Sequence[int]) -> list[Any]:

@@ -18,8 +18,9 @@ from oakum.model.stats import TaskStats
 from oakum.model.task import TaskSpec
 from oakum.store.base import Scheduled, Store
 from oakum.store.memory import MemoryStore
-from oakum.store.moving import Notice
+from oakum.store.moving import BYTES_AT_ONCE, Notice
 from oakum.testing.conformance.bench import LEASE_MS, PATIENCE_S, Bench
+from oakum.units import MIB
 
 ARRIVING: Final = Notice("arriving", "sqlite:////elsewhere/jobs.db")
 LEAVING: Final = Notice("leaving", "postgresql://elsewhere/jobs")
@@ -170,6 +171,14 @@ def more_jobs_than_one_batch_are_carried_in_batches(bench: Bench) -> None:
     batches = list(bench.store.moving.dump(ended=False))
     assert len(batches) > 2
     assert [each.new.id for batch in batches for each in batch] == sorted(job.id for job in jobs)
+
+
+def a_batch_is_bounded_by_bytes_as_well(bench: Bench) -> None:
+    jobs = [replace(job, payload=bytes(MIB)) for job in bench.jobs(10)]
+    bench.insert(*jobs)
+    batches = list(bench.store.moving.dump(ended=False))
+    assert [each.new.id for batch in batches for each in batch] == sorted(job.id for job in jobs)
+    assert max(sum(len(each.new.payload) for each in batch) for batch in batches) <= BYTES_AT_ONCE
 
 
 def jobs_are_taken_in_the_order_in_which_they_had_come(bench: Bench) -> None:

@@ -1,20 +1,54 @@
 #!lua flags=no-writes
--- dump(above, ended): of the first page above, its first id, names, and {id, record, keep until, placed, story} of each job
--- that has ended, or that waits; false where there is no page
-local above, ended = unpack(ARGS)
-local first = call('ZRANGEBYLEX', P .. 'pages', above, '+', 'LIMIT', 0, 1)[1]
-if not first then
+-- dump(after, ended, room): of one page, the jobs behind the id `after` until their records have `room` bytes: the last id that
+-- was looked at, names, and {id, record, keep until, placed, story} of each that has ended, or that waits; false where none is behind
+local after, ended, room = unpack(ARGS)
+
+-- Byte by byte: Lua's own order of strings is that of the server's locale.
+local function comes_before(one, other)
+  for place = 1, #one do
+    local left, right = one:byte(place), other:byte(place)
+    if left ~= right then
+      return left < right
+    end
+  end
   return false
 end
-local found = {}
-local all = call('HGETALL', P .. 'page:' .. first)
-for place = 1, #all, 2 do
-  local job = unpack_job(all[place], all[place + 1])
+
+local function behind(page)
+  local ids = {}
+  for _, id in ipairs(call('HKEYS', page)) do
+    if comes_before(after, id) then
+      ids[#ids + 1] = id
+    end
+  end
+  table.sort(ids, comes_before)
+  return ids
+end
+
+local page = page_of(after)
+local ids = behind(page)
+if #ids == 0 then
+  local first = call('ZRANGEBYLEX', P .. 'pages', '(' .. after, '+', 'LIMIT', 0, 1)[1]
+  if not first then
+    return false
+  end
+  page = P .. 'page:' .. first
+  ids = behind(page)
+end
+local found, last = {}, nil
+for _, id in ipairs(ids) do
+  local raw = call('HGET', page, id)
+  local job = unpack_job(id, raw)
   if job.state ~= RUNNING and (job.state >= COMPLETED) == ended then
     found[#found + 1] = {
-      job.id, all[place + 1], call('ZSCORE', P .. 'ended', seat(job)), has(job, PLACED) and 1 or 0,
+      id, raw, call('ZSCORE', P .. 'ended', seat(job)), has(job, PLACED) and 1 or 0,
       has(job, STORY) and call('HGETALL', P .. 'story:' .. job.seq) or {},
     }
+    room = room - #raw
+  end
+  last = id
+  if room <= 0 then
+    break
   end
 end
-return {first, call('HGETALL', P .. 'text'), found}
+return {last, call('HGETALL', P .. 'text'), found}
