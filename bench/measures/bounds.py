@@ -13,6 +13,7 @@ from typing import NamedTuple
 from bench.rig.figure import Figure, at_most, share, times
 from bench.rig.processes import pss, tree
 from bench.rig.scene import Scene, scene
+from bench.rig.tasks import add_capped
 from bench.rig.worker import Worker
 
 from oakum.clock import SystemClock
@@ -117,6 +118,8 @@ def _beside(name: str, fill: Callable[[Scene, int], None]) -> list[Figure]:
 
 
 def _fill_held(one: Scene, count: int) -> None:
+    add_capped(one.app)
+    one.environment["BENCH_CAPPED"] = "1"
     capped = one.app.find_task("capped")
     one.app.enqueue_many(capped.job() for _ in range(count))
 
