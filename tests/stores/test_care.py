@@ -88,7 +88,7 @@ def work(bench: Bench, jobs: int = 10, spec: TaskSpec | None = None) -> None:
         bench.end(worker, job, Completed(b"value"), spec)
 
 
-@pytest.mark.parametrize("kind", STORES)
+@pytest.mark.parametrize("kind", [*STORES, "pgbouncer"])
 def test_a_store_that_was_used_is_sound(bench, look):
     work(bench)
     first, second = bench.jobs(2)
@@ -330,7 +330,7 @@ def test_pages_that_are_nearly_empty_are_put_together(bench, url, steps, look):
     assert len(bench.claim(bench.worker())) == 300
 
 
-@pytest.mark.parametrize("kind", ["postgres"])
+@pytest.mark.parametrize("kind", ["postgres", "pgbouncer"])
 @pytest.mark.parametrize("block", [False, True])
 def test_tables_are_vacuumed(bench, url, steps, block, look):
     leave_little(bench, 3000)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from tests.processes.workers import Workshop
 
 from oakum.clock import FakeClock
+from oakum.store.open import open_care
 from oakum.store.postgres.store import PostgresStore
 from oakum.testing.conformance.bench import Bench
 
@@ -41,6 +43,15 @@ def test_no_statement_is_compiled_and_none_runs_for_ever(pooled: Bench) -> None:
         assert shown == ("off", "1min")
     left = pooled.store._connection.alone(lambda db: db.one("SELECT current_setting('statement_timeout')"))
     assert left == ("0",)
+
+
+def test_the_care_of_it_leaves_nothing_behind_either(pooled: Bench, pgbouncer_store_url: str) -> None:
+    pooled.plain(1)
+    with closing(open_care(pgbouncer_store_url, lambda step: None)) as care:
+        assert not [finding for look in care.looks() for finding in look.findings]
+        care.compact()
+    limit = "SELECT source FROM pg_settings WHERE name = 'statement_timeout'"
+    assert pooled.store._connection.alone(lambda db: db.one(limit)) != ("session",)
 
 
 def test_nobody_listens(pooled: Bench) -> None:

@@ -65,22 +65,23 @@ class PostgresCare:
         """A look at one state of the database, however long it takes."""
 
         def work(db: Db) -> tuple[Finding, ...]:
-            db.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            db.run("SELECT set_config('statement_timeout', '0', true)")
-            return tuple(look(db))
+            with db.raw.transaction():
+                db.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")  # before all else in it, also behind a pooler
+                db.run("SELECT set_config('statement_timeout', '0', true)")
+                return tuple(look(db))
 
-        return self._connection.write(work)
+        return self._connection.alone(work)
 
     def compact(self, *, block: bool = False) -> Room:
         before, schema = self._size(), self._address.schema
         self._connection.once(tally.fold)
-        self._connection.once(lambda db: db.run("SELECT set_config('statement_timeout', '0', false)"))
+        if not self._connection.pooled:  # in a session that is not ours, the server's own limit holds and stays
+            self._connection.once(lambda db: db.run("SELECT set_config('statement_timeout', '0', false)"))
         tables = [name for (name,) in self._connection.once(lambda db: db.all(_TABLES, (schema,)))]
         verb = "VACUUM (FULL, ANALYZE)" if block else "VACUUM (ANALYZE)"
         for done, table in enumerate(tables):
             self._tell(Step("tables are vacuumed", done, len(tables)))
-            statement = f"{verb} oakum.{table}"
-            self._connection.alone(partial(Db.run, text=statement))
+            self._connection.alone(partial(Db.run, text=f"{verb} oakum.{table}"))
         self._tell(Step("tables are vacuumed", len(tables), len(tables)))
         return Room(before, self._size())
 
