@@ -11,7 +11,7 @@ from oakum.model.lifecycle import EXPIRED
 from oakum.store import meta
 from oakum.store.base import Want
 from oakum.store.postgres import keys, notice
-from oakum.store.postgres.db import Db
+from oakum.store.postgres.db import HASTY, Db
 from oakum.store.postgres.names import Names
 from oakum.store.postgres.settle import end_waiting
 
@@ -58,8 +58,10 @@ WITH locked AS MATERIALIZED (
 SELECT * FROM taken
 """
 _HELD: Final = f"SELECT {_COLUMNS} FROM oakum.job WHERE state = 1 AND holder = $1 ORDER BY seq LIMIT $2"
-_WAIT: Final = """
-UPDATE oakum.holder SET waits = $2::integer[] WHERE number = $1 AND NOT fenced AND waits IS DISTINCT FROM $2::integer[]
+_WAIT: Final = f"""
+WITH {HASTY}
+UPDATE oakum.holder SET waits = $2::integer[] FROM hasty
+WHERE number = $1 AND NOT fenced AND waits IS DISTINCT FROM $2::integer[]
 """
 _EXPIRING: Final = "expires_at IS NOT NULL AND state IN (0, 2, 3)"  # word for word as in the index
 _EXPIRED: Final = f"""
@@ -80,51 +82,72 @@ WITH due AS MATERIALIZED (
 )
 SELECT queue, keyed FROM moved
 """
-_NEXT_DUE: Final = f"""
+NEXT_DUE: Final = f"""
 SELECT least((SELECT min(run_at) FROM oakum.job WHERE state = 2),
     (SELECT min(expires_at) FROM oakum.job WHERE {_EXPIRING}))
 """
 
+# Nothing that has a limit, as long as nothing of it is there: then there is nobody to wait for.
 _LOOK: Final = f"""
-SELECT ({_NEXT_DUE}) <= $1, EXISTS (SELECT 1 FROM oakum.rule WHERE limited
-    AND ((kind = 'queue' AND name = ANY($2::text[])) OR (kind = 'task' AND name = ANY($3::text[])))),
-    ({notice.VALUE}), ({notice.VERSION})
+WITH want AS MATERIALIZED (
+    SELECT queue, task, place, 1 AS most FROM unnest($2::bigint[], $3::bigint[]) WITH ORDINALITY AS asked(queue, task, place)
+), there AS MATERIALIZED (
+    SELECT want.* FROM want, LATERAL ({_FIRST.format(columns="seq", now="$1::bigint")}) AS first
+    WHERE want.queue NOT IN (SELECT queue FROM oakum.paused)
+)
+SELECT ARRAY(SELECT place FROM there ORDER BY place), (SELECT waits FROM oakum.holder WHERE number = $4), ({NEXT_DUE}) <= $1, EXISTS (
+    SELECT 1 FROM oakum.rule JOIN oakum.name ON name.text = rule.name WHERE limited
+        AND ((kind = 'queue' AND number IN (SELECT queue FROM there)) OR (kind = 'task' AND number IN (SELECT task FROM there)))
+), ({notice.VALUE}), ({notice.VERSION})
 """
 
 
 class Wish(NamedTuple):
-    """What may be taken: `most` jobs of one task in the queue that is number `line` in the order of preference."""
+    """What may be taken: `most` jobs of one task, each of `weight` bytes, in the queue that is number `line` in the order of
+    preference."""
 
     line: int
     queue: int
     task: int
     most: int
+    weight: int
 
 
-def look(db: Db, want: Want, now_ms: int, shown: str) -> tuple[bool, bool]:
-    """Whether `promote` would find anything, and whether anything that a worker wants has a limit. Raises what `notice.judge`
-    does."""
-    due, limited, shut, version = db.one(_LOOK, (now_ms, list(want.queues), list(want.weights)))
+class Sight(NamedTuple):
+    """What a claim finds: the wishes that something is there for, the queues that its holder is noted to wait for, whether
+    `promote` would find anything, and whether anything of what is there has a limit."""
+
+    wishes: list[Wish]
+    waits: list[int] | None
+    due: bool
+    limited: bool
+
+
+def look(db: Db, asked: list[Wish], holder: int, now_ms: int, shown: str) -> Sight:
+    """What is there, without taking it: one statement, and nothing to write. Raises what `notice.judge` does."""
+    queues, tasks = [wish.queue for wish in asked], [wish.task for wish in asked]
+    there, waits, due, limited, shut, version = db.one(_LOOK, (now_ms, queues, tasks, holder))
     notice.judge(shut, version, shown)
-    return bool(due), limited
+    return Sight([asked[place - 1] for place in there], waits, bool(due), limited)
 
 
 def wishes(want: Want, numbers: Mapping[str, int]) -> list[Wish]:
     """All that a worker could take, were it there."""
     return [
-        Wish(line, numbers[queue], numbers[task], want.limit if weight == 0 else min(want.limit, want.room // weight))
+        Wish(
+            line, numbers[queue], numbers[task], min(want.limit, want.room // weight) if weight else want.limit, weight
+        )
         for line, queue in enumerate(want.queues)
-        if queue in numbers
         for task, weight in want.weights.items()
-        if weight <= want.room and task in numbers
+        if weight <= want.room
     ]
 
 
-def choose(db: Db, asked: list[Wish], want: Want, numbers: Mapping[str, int], now_ms: int) -> list[Wish]:
+def choose(db: Db, asked: list[Wish], want: Want, now_ms: int) -> list[Wish]:
     """How many of each to take, so that they are the first of all in order, within the room and the limit."""
     if len(asked) <= 1:
         return asked  # nearly always, and then one statement takes them
-    weights = {numbers[task]: weight for task, weight in want.weights.items() if task in numbers}
+    weights = {wish.task: wish.weight for wish in asked}
     room, left = want.room, want.limit
     chosen: Counter[tuple[int, int]] = Counter()
     ended: set[int] = set()
@@ -172,20 +195,15 @@ def promote(db: Db, now_ms: int, limit: int) -> tuple[int, list[int]]:
     return expired + len(due), [queue for queue, _ in due]
 
 
-def next_due(db: Db) -> int | None:
-    """See `oakum.store.base.Store.next_due`: two index look-ups."""
-    at: int | None = db.one(_NEXT_DUE)[0]
-    return at
-
-
 def is_due(db: Db, now_ms: int) -> bool:
     """Whether `promote` would find anything."""
-    at = next_due(db)
+    at = db.one(NEXT_DUE)[0]
     return at is not None and at <= now_ms
 
 
 def _columns(asked: list[Wish]) -> tuple[list[int], ...]:
-    return tuple(list(column) for column in zip(*asked, strict=True))
+    """Line, queue, task and number of each."""
+    return tuple(list(column) for column in zip(*asked, strict=True))[:4]
 
 
 def _claimed(db: Db, names: Names, row: Any) -> Claimed:

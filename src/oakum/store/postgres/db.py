@@ -13,6 +13,8 @@ from psycopg.types.numeric import Int8BinaryDumper
 
 from oakum.store.postgres.address import DEFAULT_SCHEMA
 
+HASTY: Final = "hasty AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))"
+"""For a statement that reads from it: its commit does not wait for the disk. For notes that a crash of the server makes void."""
 _WRITTEN: Final = f"{DEFAULT_SCHEMA}."  # how the statements in these rooms name the schema
 
 

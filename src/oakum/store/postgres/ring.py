@@ -16,11 +16,12 @@ from oakum.errors import StoreError
 from oakum.store.base import Topic
 from oakum.store.postgres.bell import EVERY_S, channel
 from oakum.store.postgres.connection import Connection
+from oakum.store.postgres.db import HASTY
 
 NOTIFY: Final = "SELECT pg_notify($1, '')"
-_WAKE: Final = """
-WITH idle AS MATERIALIZED (
-    SELECT number FROM oakum.holder WHERE waits && $2::bigint[]::integer[] ORDER BY number FOR UPDATE
+_WAKE: Final = f"""
+WITH {HASTY}, idle AS MATERIALIZED (
+    SELECT number FROM oakum.holder, hasty WHERE waits && $2::bigint[]::integer[] ORDER BY number FOR UPDATE OF holder
 ), woken AS (
     UPDATE oakum.holder SET waits = NULL WHERE number IN (SELECT number FROM idle) RETURNING number
 )

@@ -52,6 +52,7 @@ from oakum.store.postgres import (
 from oakum.store.postgres import rules as bounds
 from oakum.store.postgres.address import read_address
 from oakum.store.postgres.bell import BellTower, channel
+from oakum.store.postgres.claim import Sight
 from oakum.store.postgres.connection import Connection
 from oakum.store.postgres.db import Db
 from oakum.store.postgres.insert import Promise, names_of, write_jobs, write_plain
@@ -155,24 +156,34 @@ class PostgresStore:
         return lost
 
     def _claim(self, want: Want, now: Instant) -> Sequence[Claimed]:
-        shown = self._connection.address.shown
-        due, limited = self._connection.once(lambda db: claim.look(db, want, now.wall_ms, shown))
-        if due and self._connection.once(lambda db: holders.is_valid(db, want.holder)):
-            self.promote(now, claim.PROMOTED_AT_ONCE)
         numbers = self._names.make((*want.queues, *want.weights))
-        asked = claim.wishes(want, numbers)
+        waits = sorted(numbers[queue] for queue in want.queues)
+        seen = self._look(want, numbers, now)
+        taken = self._take(seen, want, numbers, now)
+        if taken or seen.waits == waits or not self._connection.once(lambda db: claim.wait(db, want.holder, waits)):
+            return taken
+        # What came in before the note is seen now, and what comes in after it will ring.
+        return self._take(self._look(want, numbers, now), want, numbers, now)
+
+    def _look(self, want: Want, numbers: Mapping[str, int], now: Instant) -> Sight:
+        asked, shown = claim.wishes(want, numbers), self._connection.address.shown
+        seen = self._connection.once(lambda db: claim.look(db, asked, want.holder, now.wall_ms, shown))
+        if seen.due and self._connection.once(lambda db: holders.is_valid(db, want.holder)):
+            self.promote(now, claim.PROMOTED_AT_ONCE)
+            return self._connection.once(lambda db: claim.look(db, asked, want.holder, now.wall_ms, shown))
+        return seen
+
+    def _take(self, seen: Sight, want: Want, numbers: Mapping[str, int], now: Instant) -> Sequence[Claimed]:
+        if not seen.wishes:
+            return []
+        if seen.limited:
+            return self._write(lambda db: limits.take(db, self._names, seen.wishes, want, numbers, now.wall_ms))
 
         def take(db: Db) -> list[Claimed]:
-            if limited:
-                return self._connection.write(lambda db: limits.take(db, self._names, want, numbers, now.wall_ms))
-            chosen = claim.choose(db, asked, want, numbers, now.wall_ms)
+            chosen = claim.choose(db, seen.wishes, want, now.wall_ms)
             return claim.take(db, self._names, chosen, want, now.wall_ms)
 
-        taken = self._once(take)
-        waits = sorted(numbers[queue] for queue in want.queues)
-        if not taken and self._connection.once(lambda db: claim.wait(db, want.holder, waits)):
-            return self._once(take)  # what came in before the note is seen now; what comes in after it will ring
-        return taken
+        return self._once(take)
 
     def settle(self, settlements: Sequence[Settlement], holder: int, now: Instant) -> Sequence[int]:
         if not settlements:
@@ -228,8 +239,7 @@ class PostgresStore:
         return changed
 
     def next_due(self, now: Instant) -> int | None:
-        due, spent = self._connection.once(lambda db: (claim.next_due(db), limits.spent(db, now.wall_ms)))
-        return min([*([] if due is None else [due]), *(each.opens_ms for each in spent)], default=None)
+        return self._connection.once(lambda db: limits.next_due(db, now.wall_ms))
 
     def prune(self, now: Instant, limit: int = 1000) -> int:
         if not self._connection.once(lambda db: prune.is_due(db, now.wall_ms)):
