@@ -1,131 +1,80 @@
-"""Measures the engine on PostgreSQL: rates, latency, bytes, and what an old snapshot costs.
+"""Measures the engine on a PostgreSQL server of the benchmark's own, with the settings that it comes with.
 
-    eval "$(script/servers start)"
-    .venv/bin/python -m bench.postgres [--jobs 50000]
+    script/bench postgres [--only rate,enqueue] [--runs 3] [--jobs 100000] [--rows 1000000,5000000]
 
-Each measure has a schema of its own on the server of OAKUM_TEST_POSTGRES, which is dropped afterwards.
+Installs postgresql and pgbouncer where they are missing. Server, worker, children and producer share the machine.
 """
 
 from __future__ import annotations
 
-import argparse
-import contextlib
-import os
+import sys
+import tempfile
 import time
-from collections.abc import Iterator
-from uuid import uuid4
+from pathlib import Path
 
 import psycopg
-from bench.rig.figure import quantile
-from bench.rig.scene import Scene, scene
+from bench.measures import on_server, served
+from bench.measures.served import Aims, Stage
+from bench.rig.figure import Figure
+from bench.rig.postgres import own_postgres
+from bench.rig.scene import scene
+from bench.rig.servers import install
+from tests.support.pgbouncer import PgBouncer
 
 from oakum.clock import SystemClock
-from oakum.model.job import NewJob
-from oakum.store.base import Identity, Instant, Want
-from oakum.store.ids import IdSource
-from oakum.store.postgres.store import PostgresStore
+from oakum.model.job import DEFAULT_QUEUE
+from oakum.store.base import Identity, Instant, Store, Want
 
-RATE, SECONDS = 50, 10
+AIMS = Aims(jobs=12_000, many=31_500, p99_ms=6, waiting=260)
 CLAIM = 100
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--jobs", type=int, default=50_000)
-    jobs = parser.parse_args().jobs
-    server = os.environ["OAKUM_TEST_POSTGRES"]
-    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
-    with schema(server) as url:
-        rates(url, jobs)
-    with schema(server) as url:
-        latency(url)
-    with schema(server) as url:
-        size(server, url, jobs)
-    with schema(server) as url:
-        snapshot(server, url, jobs)
+def pooled(stage: Stage) -> list[Figure]:
+    """The delays behind PgBouncer in transaction mode, where nobody can ring: workers look by themselves."""
+    install("pgbouncer", "pgbouncer")
+    with tempfile.TemporaryDirectory(prefix="oakum-bench-") as directory:
+        with PgBouncer(Path(directory), stage.server.url) as pooler:
+            return served.delays(pooler.url(stage.server.fresh()), " behind PgBouncer", None)
 
 
-@contextlib.contextmanager
-def schema(server: str) -> Iterator[str]:
-    """A store of the measure's own."""
-    name = f"bench_{uuid4().hex[:8]}"
-    yield f"{server}?schema={name}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'DROP SCHEMA "{name}" CASCADE')
-
-
-def rates(url: str, jobs: int) -> None:
-    with scene(url=url) as one:
-        print(f"enqueue_many            {one.fill(jobs):10,.0f} /s")
-        noop = one.app.find_task("noop")
-        began = time.perf_counter()
-        for _ in range(500):
-            noop.enqueue()
-        print(f"enqueue                 {500 / (time.perf_counter() - began):10,.0f} /s")
-    with scene(url=url) as one:
-        one.filled = jobs + 500
-        with one.worker() as worker:
-            pace = worker.finish()
-        print(f"jobs, two children      {pace.rate:10,.0f} /s    {pace.cpu_us:.0f} us of processor time each")
-
-
-def latency(url: str) -> None:
-    with scene(url=url) as one, one.worker() as worker:
-        delays = late(one, worker)
-    print(f"enqueue to start        {quantile(delays, 0.5):10.2f} ms p50    {quantile(delays, 0.99):.2f} ms p99")
-
-
-def late(one: Scene, worker) -> list[float]:
-    task = one.app.find_task("late")
-    task.enqueue(time.monotonic_ns()).wait("30s")
-    began = time.monotonic()
-    for place in range(RATE * SECONDS):
-        time.sleep(max(0.0, began + place / RATE - time.monotonic()))
-        task.enqueue(time.monotonic_ns())
-    worker.wait_for(lambda: one.hits() == RATE * SECONDS + 1)
-    return one.delays_ms()
-
-
-def size(server: str, url: str, jobs: int) -> None:
-    with contextlib.closing(PostgresStore(url)) as store:
-        before = store.space().used
-        fill(store, jobs, bytes(20))
-        print(f"a waiting job           {(store.space().used - before) / jobs:10.0f} bytes, 20 of them payload")
-
-
-def snapshot(server: str, url: str, jobs: int) -> None:
-    """Claims and settles of 100, before and while somebody holds a snapshot from before them all."""
-    with contextlib.closing(PostgresStore(url)) as store:
-        fill(store, jobs, b"")
-        holder = store.enrol(Identity("host", "boot", 1, 2, 3), 60_000, now())
-        free = claims(store, holder, jobs // 3)
-        with psycopg.connect(server) as old:
+def snapshot(stage: Stage) -> list[Figure]:
+    """Claims of 100 while somebody holds a snapshot from before them all, beside claims without one."""
+    part = stage.jobs // 4
+    with scene(url=stage.server.fresh()) as one:
+        one.fill(stage.jobs)
+        store = one.app.desk.store
+        holder = store.enrol(Identity("bench", "boot", 1, 2, 3), 10**9, _now())
+        free = _claims(store, holder, part)
+        with psycopg.connect(stage.server.url) as old:
             old.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             old.execute("SELECT count(*) FROM pg_class")
-            held = [claims(store, holder, jobs // 6) for _ in range(3)]
-        print(
-            f"claims of {CLAIM}           {free:10,.0f} jobs/s; under an old snapshot {', '.join(f'{each:,.0f}' for each in held)}"
-        )
+            held = [_claims(store, holder, part) for _ in range(3)]
+    return [
+        Figure(f"claims of {CLAIM}, {number * part:,} under an old snapshot", "1/s", rate, free)
+        for number, rate in enumerate(held, 1)
+    ]
 
 
-def fill(store: PostgresStore, jobs: int, payload: bytes) -> None:
-    ids = IdSource()
-    for _ in range(jobs // 1000):
-        at = now()
-        store.insert([NewJob(ids.new(at.wall_ms), "bench.tasks.noop", payload) for _ in range(1000)], at)
-
-
-def claims(store: PostgresStore, holder: int, jobs: int) -> float:
-    want = Want(holder, ("default",), {"bench.tasks.noop": 1}, CLAIM, CLAIM)
+def _claims(store: Store, holder: int, jobs: int) -> float:
+    want = Want(holder, (DEFAULT_QUEUE,), {"noop": 1}, CLAIM, CLAIM)
     began, taken = time.perf_counter(), 0
     while taken < jobs:
-        taken += len(store.claim(want, now()))
+        taken += len(store.claim(want, _now()))
     return taken / (time.perf_counter() - began)
 
 
-def now() -> Instant:
+def _now() -> Instant:
     return Instant.read(SystemClock())
 
 
+MEASURES = {**on_server.MEASURES, "pooled": pooled, "snapshot": snapshot}
+
+
+def main() -> int:
+    args = on_server.parser(__doc__, MEASURES).parse_args()
+    with own_postgres() as server:
+        return on_server.run(MEASURES, args, server, AIMS)
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

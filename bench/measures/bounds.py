@@ -14,7 +14,6 @@ from bench.rig.figure import Figure, at_most, share, times
 from bench.rig.processes import pss, tree
 from bench.rig.scene import Scene, scene
 from bench.rig.tasks import add_capped
-from bench.rig.worker import Worker
 
 from oakum.clock import SystemClock
 from oakum.model.bounds import Rules
@@ -35,7 +34,7 @@ BATCH = 1000
 CLAIMED = 500
 SINGLES = 50
 BESIDE = 50_000
-REST_S, IDLE_S = 5, 20
+REST_S = 5
 
 
 def bounded() -> list[Figure]:
@@ -143,17 +142,11 @@ def _take(fill: Callable[[Scene, int], None], count: int) -> _Taken:
         fill(one, count)
         with one.worker("--grace", "0s", "--queues", "default,other") as worker:
             time.sleep(REST_S)
-            size, percent = pss(tree(worker.pid)) / MIB, _idle_percent(worker)
+            size, percent = pss(tree(worker.pid)) / MIB, worker.percent()
             one.filled = one.app.enqueue_many(
                 one.app.find_task("noop").using(queue="other").job() for _ in range(BESIDE)
             )
             return _Taken(size, percent, worker.finish().rate)
-
-
-def _idle_percent(worker: Worker) -> float:
-    before, began = worker.cpu_s(), time.monotonic()
-    time.sleep(IDLE_S)
-    return (worker.cpu_s() - before) / (time.monotonic() - began) * 100
 
 
 class _Cost(NamedTuple):

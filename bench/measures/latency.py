@@ -7,7 +7,8 @@ import time
 
 from bench import bare
 from bench.rig.figure import Figure, above, at_most, quantile
-from bench.rig.scene import scene
+from bench.rig.scene import Scene, scene
+from bench.rig.worker import Worker
 
 RATE, SECONDS = 50, 10
 WAITING = 400_000
@@ -16,22 +17,26 @@ EVERY_S = 0.01
 
 def latency() -> list[Figure]:
     """From before the enqueue in one process to the start in another, at 50 jobs a second."""
-    count = RATE * SECONDS
     with tempfile.TemporaryDirectory(prefix="oakum-bench-") as directory:
         commits = bare.commit_times_ms(f"{directory}/bare.db", RATE, 2 * RATE)
     with scene() as one, one.worker() as worker:
-        late = one.app.find_task("late")
-        late.enqueue(time.monotonic_ns()).wait("30s")
-        began = time.monotonic()
-        for place in range(count):
-            time.sleep(max(0.0, began + place / RATE - time.monotonic()))
-            late.enqueue(time.monotonic_ns())
-        worker.wait_for(lambda: one.hits() == count + 1)
-        delays = one.delays_ms()
+        delays = delays_ms(one, worker)
     return [
         Figure("enqueue to start, p50", "ms", quantile(delays, 0.5), quantile(commits, 0.5), above(0.7)),
         Figure("enqueue to start, p99", "ms", quantile(delays, 0.99), quantile(commits, 0.99), at_most(5)),
     ]
+
+
+def delays_ms(one: Scene, worker: Worker) -> list[float]:
+    """Each job's delay, in order of size."""
+    late = one.app.find_task("late")
+    late.enqueue(time.monotonic_ns()).wait("30s")
+    began, before = time.monotonic(), one.hits()
+    for place in range(RATE * SECONDS):
+        time.sleep(max(0.0, began + place / RATE - time.monotonic()))
+        late.enqueue(time.monotonic_ns())
+    worker.wait_for(lambda: one.hits() == before + RATE * SECONDS)
+    return one.delays_ms()
 
 
 def beside() -> list[Figure]:

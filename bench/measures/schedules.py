@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from bench.rig.figure import Figure, at_most, quantile
-from bench.rig.processes import cpu_s, pss, tree
+from bench.rig.processes import pss, tree
 from bench.rig.scene import scene
 
 from oakum.model.job import JobQuery
@@ -13,7 +13,6 @@ from oakum.model.outcome import decode_record
 from oakum.units import MIB
 
 MANY = 10_000
-IDLE_S = 20
 REST_S = 3
 BEAT_S = 0.1
 BEATS = 200
@@ -55,8 +54,5 @@ def _idle(count: int) -> tuple[float, float, float]:
             worker.wait_for(lambda: not count or len(one.app.store.schedules(after=last)) == 1)
             brought_s = time.monotonic() - began
             time.sleep(REST_S)
-            pids = tree(worker.pid)
-            before = sum(cpu_s(each) for each in pids)
-            time.sleep(IDLE_S)
-            percent = (sum(cpu_s(each) for each in tree(worker.pid)) - before) / IDLE_S * 100
-            return pss(pids) / MIB, percent, brought_s
+            percent = worker.percent()
+            return pss(tree(worker.pid)) / MIB, percent, brought_s

@@ -11,13 +11,12 @@ from typing import NamedTuple
 
 from bench import bare
 from bench.rig.figure import Figure, at_most, share
-from bench.rig.processes import cpu_s, pss, rss, tree
+from bench.rig.processes import pss, rss, tree
 from bench.rig.scene import Scene, scene
 from bench.rig.worker import ROOT, Worker
 
 from oakum.units import MIB
 
-IDLE_S = 20
 FEW, SOME, MANY = 10_000, 100_000, 1_000_000
 REST_S = 3
 ON_MEMORY = "/dev/shm"
@@ -29,10 +28,8 @@ def idle() -> list[Figure]:
         for _ in range(2):
             one.app.find_task("noop").enqueue().wait("30s")
         time.sleep(REST_S)
+        percent = worker.percent()
         pids = tree(worker.pid)
-        before = sum(cpu_s(each) for each in pids)
-        time.sleep(IDLE_S)
-        percent = (sum(cpu_s(each) for each in tree(worker.pid)) - before) / IDLE_S * 100
         size = pss(pids) / MIB
     return [
         Figure("idle worker, PSS of its whole tree", "MiB", size, None, at_most(35), f"{len(pids)} processes"),

@@ -34,6 +34,11 @@ def cpu_s(pid: int) -> float:
     return sum(map(int, fields[11:15])) * _TICK_S
 
 
+def tree_cpu_s(pid: int) -> float:
+    """The same of a process and all below it."""
+    return sum(cpu_s(each) for each in tree(pid))
+
+
 def side_threads_cpu_s(pid: int) -> float:
     """Processor seconds of all threads of a process but its main one, to the nanosecond (schedstat)."""
     total = 0.0
@@ -42,3 +47,10 @@ def side_threads_cpu_s(pid: int) -> float:
             with open(f"/proc/{pid}/task/{thread}/schedstat") as file:
                 total += int(file.read().split()[0]) / 1e9
     return total
+
+
+def busy_s() -> float:
+    """Seconds that this machine's processors have been busy so far, on the average of them."""
+    with open("/proc/stat") as file:
+        user, nice, system, _, _, *interrupts = map(int, file.readline().split()[1:8])
+    return (user + nice + system + sum(interrupts)) * _TICK_S / (os.cpu_count() or 1)

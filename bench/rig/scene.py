@@ -31,18 +31,27 @@ class Scene:
             "PYTHONDONTWRITEBYTECODE": "1",
         }
 
-    def fill(self, count: int) -> float:
-        """Enqueues no-ops in bulk; how many a second."""
+    def fill(self, count: int, task: str = "noop") -> float:
+        """Enqueues jobs in bulk; how many a second."""
+        made = self.app.find_task(task)
+        self.filled += count
+        began = time.perf_counter()
+        self.app.enqueue_many(made.job() for _ in range(count))
+        return count / (time.perf_counter() - began)
+
+    def fill_singly(self, count: int) -> float:
+        """Enqueues no-ops one by one; how many a second."""
         noop = self.app.find_task("noop")
         self.filled += count
         began = time.perf_counter()
-        self.app.enqueue_many(noop.job() for _ in range(count))
+        for _ in range(count):
+            noop.enqueue()
         return count / (time.perf_counter() - began)
 
     @contextlib.contextmanager
-    def worker(self, *options: str, kernel_ring: bool = True) -> Iterator[Worker]:
-        """A worker with two children and a room of 1 GiB unless `options` say otherwise."""
-        worker = Worker(self, options, kernel_ring)
+    def worker(self, *options: str, count: int = 1, kernel_ring: bool = True) -> Iterator[Worker]:
+        """A worker, or `count` of them, with two children and a room of 1 GiB each unless `options` say otherwise."""
+        worker = Worker(self, options, count, kernel_ring)
         try:
             yield worker
         finally:

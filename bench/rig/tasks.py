@@ -10,6 +10,7 @@ from bench.rig import hits
 from oakum import Oakum, cron, every
 
 HOG_BUDGET = "300MiB"
+NAP_S = 0.005
 
 
 def noop() -> None:
@@ -18,6 +19,12 @@ def noop() -> None:
 
 def late(sent_ns: int) -> None:
     hits.late(sent_ns)
+
+
+def nap() -> None:
+    """Waits as long as a quick answer from elsewhere takes."""
+    time.sleep(NAP_S)
+    hits.hit()
 
 
 def spin(rounds: int) -> None:
@@ -94,6 +101,7 @@ def application(url: str) -> Oakum:
     app = Oakum(url)
     app.task(name="noop")(noop)
     app.task(name="late")(late)
+    app.task(name="nap")(nap)
     app.task(name="spin", memory="50MiB")(spin)
     app.task(name="hog", memory=HOG_BUDGET)(hog)
     return app

@@ -43,8 +43,8 @@ def make_empty(url: str) -> None:
 class PostgresServer:
     """A server with a port and a directory of its own. Use as a context manager; it may be killed and started again."""
 
-    def __init__(self, path: Path) -> None:
-        self._data, self._log = path / "data", path / "log"
+    def __init__(self, path: Path, *options: str) -> None:
+        self._data, self._log, self._options = path / "data", path / "log", options
         programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
         self._bin = programs[-1].parent if programs else Path(shutil.which("initdb") or "initdb").parent
         with socket.socket() as free:
@@ -66,10 +66,17 @@ class PostgresServer:
     def __exit__(self, *_: object) -> None:
         self.stop("immediate")
 
-    def start(self) -> None:
+    @property
+    def log(self) -> str:
+        """What the server said."""
+        return self._log.read_text()
+
+    def start(self, *more: str) -> None:
+        """With `more` settings, as "name=value"."""
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
         options += " -c wal_level=logical -c max_prepared_transactions=4"  # so that slots and prepared ones can be made
-        self._control("start", "--log", str(self._log), "--options", options)
+        options += "".join(f" -c {each}" for each in more)
+        self._control("start", "--log", str(self._log), "--options", " ".join((options, *self._options)))
 
     def stop(self, mode: str) -> None:
         """`fast` cuts all connections, `immediate` is a crash."""
