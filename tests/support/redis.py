@@ -63,8 +63,15 @@ class RedisServer:
     def __exit__(self, *_: object) -> None:
         self.kill()
 
+    @property
+    def log(self) -> str:
+        """What the server said."""
+        return (self._path / "redis.log").read_text()
+
     def start(self, *options: str, loading: bool = False) -> None:
         """Returns when it answers, with `loading` as soon as it listens."""
+        if self._process is not None:
+            self._process.wait(PATIENCE_S)  # it has ended by itself
         base = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self._path), "--save", ""]
         aof = ["--appendonly", "yes", "--appendfsync", "always"]
         with (self._path / "redis.log").open("ab") as log:
@@ -87,7 +94,7 @@ class RedisServer:
                 except (RedisError, OSError) as error:
                     if or_loads and isinstance(error, BusyLoadingError):
                         return
-                    assert time.monotonic() < deadline, (self._path / "redis.log").read_text()
+                    assert time.monotonic() < deadline, self.log
                     assert self._process is not None and self._process.poll() is None, "the server has ended"
 
     def kill(self) -> None:
