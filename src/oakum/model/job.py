@@ -99,7 +99,7 @@ class Claimed(Struct, frozen=True, gc=False):
 
     `ref` is the store's own handle of the row; `token` counts its claims and is the fencing token: with `ref` and the
     holder it decides whether a settle still counts. `tries`, `crashes` and `over` are budgets spent so far; `suspect`
-    says that the host died while it ran.
+    says that the host died while it ran. `expires_ms`: not to be started from then on.
     """
 
     ref: int
@@ -115,6 +115,7 @@ class Claimed(Struct, frozen=True, gc=False):
     overrides: Overrides | None = None
     tags: tuple[str, ...] = ()
     key: str | None = None
+    expires_ms: int | None = None
 
 
 class JobView(Struct, frozen=True):

@@ -10,8 +10,9 @@ from typing import Final
 from oakum.events import RoomShort
 from oakum.model.admission import AGEING_S, Plan
 from oakum.model.job import Claimed
+from oakum.model.outcome import Expired
 from oakum.run.link.orders import AT_ONCE
-from oakum.run.worker.crew import Crew
+from oakum.run.worker.crew import Crew, Ended
 from oakum.run.worker.kid import Kid
 from oakum.run.worker.ledger import Ledger
 from oakum.run.worker.meter import Meter
@@ -27,6 +28,7 @@ class Pool:
         self._crew, self._fleet, self._ledger, self._meter = crew, crew.fleet, ledger, meter
         self._jobs: deque[Claimed] = deque()
         self._since = 0.0  # when its first job came to the head
+        self._expiring = False  # whether any of them may expire
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -53,6 +55,7 @@ class Pool:
         if not self._jobs:
             self._since = time.monotonic()
         self._jobs.extend(claimed)
+        self._expiring = self._expiring or any(job.expires_ms is not None for job in claimed)
 
     def clear(self) -> list[Claimed]:
         """Takes them all out."""
@@ -71,10 +74,12 @@ class Pool:
         if self._crew.returned:
             self._jobs.extendleft(reversed(self._crew.returned))
             self._crew.returned = []
+            self._expiring = True  # perhaps
 
-    def hand_out(self) -> None:
+    def hand_out(self, now_ms: int) -> None:
         """Gives jobs to children, in order; a few may pass one that does not fit, until it has waited too long."""
         self.take_returned()
+        self._expire(now_ms)
         if not self._jobs:
             return
         monotonic = time.monotonic()
@@ -95,6 +100,14 @@ class Pool:
         if passed:
             self._jobs.extendleft(reversed(passed))
             self._say_short(passed[0])
+
+    def _expire(self, now_ms: int) -> None:
+        """Ends those that may not begin any more: claimed in time, they waited for what this worker has ahead of them."""
+        if self._expiring:
+            expiring = [job for job in self._jobs if job.expires_ms is not None]
+            late = self.remove({job.ref for job in expiring if job.expires_ms is not None and job.expires_ms <= now_ms})
+            self._crew.ended += [Ended(job, Expired()) for job in late]
+            self._expiring = len(late) < len(expiring)
 
     def _give(self, kid: Kid, plan: Plan, monotonic: float) -> bool:
         """Gives a child its share of the jobs under one plan at the head; false when it takes no more."""

@@ -98,11 +98,11 @@ class Supervisor:
         """Once around: waits for news, at most `longest` seconds, and does what follows from it."""
         self._poller.poll(self._patience(longest))
         self._answer_calls()
-        self.pool.hand_out()  # first, so that the children work while the disk does
+        self.pool.hand_out(self.now().wall_ms)  # first, so that the children work while the disk does
         if self.settler.is_due:
             self._settle()
         self._claim()
-        self.pool.hand_out()
+        self.pool.hand_out(self.now().wall_ms)
         self.crew.take_back_from_slow()
         if self.fleet.stuck and self.crew.returned:
             self.release("the jobs before it take long")  # perhaps another worker has a child that is free

@@ -62,7 +62,7 @@ class Row:
         new = self.new
         return Claimed(
             self.ref, new.id, new.task, new.queue, new.payload, self.token,
-            self.tries, self.crashes, self.over, self.suspect, new.overrides, new.tags, new.key,
+            self.tries, self.crashes, self.over, self.suspect, new.overrides, new.tags, new.key, new.expires_ms,
         )  # fmt: skip
 
     @property

@@ -17,7 +17,9 @@ from oakum.store.postgres.settle import end_waiting
 
 PROMOTED_AT_ONCE: Final = 1000
 
-_COLUMNS: Final = "seq, uuid_send(id), task, queue, payload, token, tries, crashes, over, suspect, meta, key"
+_COLUMNS: Final = (
+    "seq, uuid_send(id), task, queue, payload, token, tries, crashes, over, suspect, meta, key, expires_at"
+)
 _FIRST: Final = """
 SELECT {columns} FROM oakum.job
 WHERE state = 0 AND queue = want.queue AND task = want.task AND (expires_at IS NULL OR expires_at > {now})
@@ -207,9 +209,9 @@ def _columns(asked: list[Wish]) -> tuple[list[int], ...]:
 
 
 def _claimed(db: Db, names: Names, row: Any) -> Claimed:
-    seq, job_id, task, queue, payload, token, tries, crashes, over, suspect, column, key = row
+    seq, job_id, task, queue, payload, token, tries, crashes, over, suspect, column, key, expires_at = row
     extra = meta.unpack(column)
     return Claimed(
         seq, job_id, names.text(db, task), names.text(db, queue), payload, token,
-        tries, crashes, over, suspect, extra.overrides, extra.tags, key,
+        tries, crashes, over, suspect, extra.overrides, extra.tags, key, expires_at,
     )  # fmt: skip

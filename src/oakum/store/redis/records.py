@@ -6,7 +6,7 @@ A head of fixed width, then `what` and `bonds` with their lengths in the head, t
 - `bonds`: empty, or a `_Bonds` in msgpack;
 - `tail`: empty until a start has ended, then when the job ended (0: not yet) and the record of its last start.
 
-The scripts read the same layout: `shared.lua`.
+The scripts read the same layout: `records.lua`.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Record(Struct, frozen=True, gc=False):
         """The job as its worker sees it."""
         return Claimed(
             self.ref, self.id, names[self.task], names[self.queue], self.payload, self.token, self.tries,
-            self.crashes, self.over, self.suspect, self.overrides, self.tags, self.bonds.key,
+            self.crashes, self.over, self.suspect, self.overrides, self.tags, self.bonds.key, self.expires_ms,
         )  # fmt: skip
 
     def view(self, names: Names, progress: bytes | None) -> JobView:

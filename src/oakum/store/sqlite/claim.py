@@ -21,9 +21,9 @@ from oakum.store.sqlite.tally import Tally
 
 PROMOTED_AT_ONCE: Final = 1000
 
-_COLUMNS: Final = "seq, id, task, queue, payload, token, tries, crashes, over, suspect, meta, key"
+_COLUMNS: Final = "seq, id, task, queue, payload, token, tries, crashes, over, suspect, meta, key, expires_at"
 _READY: Final = f"""
-SELECT rank, run_at, expires_at, {_COLUMNS} FROM job
+SELECT rank, run_at, {_COLUMNS} FROM job
 WHERE state = 0 AND queue = ? AND task = ? ORDER BY rank, run_at, seq
 """
 _TAKE: Final = "UPDATE job SET state = 1, holder = ?, token = token + 1 WHERE seq = ?"
@@ -81,26 +81,26 @@ def claim(db: apsw.Connection, names: Names, want: Want, now_ms: int) -> list[Cl
     for queue, weights in wanted(db, names, want, limits):
         started: dict[int, list[int]] = {}
         for line in _in_order(db, queue, weights, limits):
-            task, expires_at = line[5], line[2]
+            task, expires_at = line[4], line[14]
             if expires_at is not None and expires_at <= now_ms:
                 continue
             if limits:
                 if limits.left("queue", queue) <= 0:
                     break
-                opens_ms = limits.key_opens_ms(queue, line[14])
+                opens_ms = limits.key_opens_ms(queue, line[13])
                 if opens_ms is not None:
-                    late.append((opens_ms, line[3]))
-                    tally.move(queue, task, State.AVAILABLE, State.SCHEDULED, 1, len(line[7]))
+                    late.append((opens_ms, line[2]))
+                    tally.move(queue, task, State.AVAILABLE, State.SCHEDULED, 1, len(line[6]))
                     continue
             weight = weights[task]
-            size = len(line[7])
+            size = len(line[6])
             if weight > room or left == 0 or len(late) >= PROMOTED_AT_ONCE or (taken and size > payload):
                 break
             room, left, payload = room - weight, left - 1, payload - size
-            taken.append(_claimed(db, names, line[3:], 1))
+            taken.append(_claimed(db, names, line[2:], 1))
             started.setdefault(task, []).append(size)
             if limits:
-                limits.start(queue, task, line[14])
+                limits.start(queue, task, line[13])
         for task, sizes in started.items():
             tally.move(queue, task, State.AVAILABLE, State.RUNNING, len(sizes), sum(sizes))
     db.executemany(_TAKE, [(want.holder, job.ref) for job in taken])
@@ -117,7 +117,7 @@ def _in_order(db: apsw.Connection, queue: int, weights: Weights, limits: Limits)
         ranges = [_allowed(rows, task, limits) for rows, task in zip(ranges, weights, strict=True)]
     if len(ranges) == 1:
         return iter(ranges[0])
-    return heapq.merge(*ranges, key=lambda line: (line[0], line[1], line[3]))
+    return heapq.merge(*ranges, key=lambda line: (line[0], line[1], line[2]))
 
 
 def _allowed(rows: Iterator[Any], task: int, limits: Limits) -> Iterator[Any]:
@@ -135,11 +135,11 @@ def held(db: apsw.Connection, names: Names, holder: int, limit: int) -> list[Cla
 
 def _claimed(db: apsw.Connection, names: Names, row: Any, more: int) -> Claimed:
     """A job from its columns; `more` is added to the token, for a claim that is about to be written."""
-    seq, job_id, task, queue, payload, token, tries, crashes, over, suspect, column, key = row
+    seq, job_id, task, queue, payload, token, tries, crashes, over, suspect, column, key, expires_at = row
     extra = meta.unpack(column)
     return Claimed(
         seq, job_id, names.text(db, task), names.text(db, queue), payload, token + more,
-        tries, crashes, over, bool(suspect), extra.overrides, extra.tags, key,
+        tries, crashes, over, bool(suspect), extra.overrides, extra.tags, key, expires_at,
     )  # fmt: skip
 
 

@@ -120,7 +120,7 @@ def what_is_expired_is_not_claimed(bench: Bench) -> None:
     jobs = [NewJob(bench.id(), "t", b"", expires_ms=bench.later(seconds)) for seconds in (10, 11)]
     bench.insert(*jobs)
     bench.clock.advance(10)
-    assert [job.id for job in bench.claim(bench.worker())] == [jobs[1].id]
+    assert [(job.id, job.expires_ms) for job in bench.claim(bench.worker())] == [(jobs[1].id, jobs[1].expires_ms)]
     assert bench.state(jobs[0].id) is State.EXPIRED
     assert isinstance(bench.record(jobs[0].id).outcome, Expired)
 
