@@ -45,6 +45,29 @@ def test_ids_in_any_order(server, user):
     assert [count.jobs for count in user.store.counts()] == [1500]
 
 
+def test_ids_that_nearly_rise(server, user):
+    chance = random.Random(11)
+    numbers = list(range(1000, 3000))
+    for first in range(0, len(numbers), 20):  # as of several producers, whose batches overlap
+        part = numbers[first : first + 40]
+        chance.shuffle(part)
+        numbers[first : first + 40] = part
+    insert(user, numbers)
+    insert(user, numbers[::3])
+    assert max(sizes(server)) <= 64
+    assert listed(user) == list(range(2999, 999, -1))
+    assert [count.jobs for count in user.store.counts()] == [2000]
+
+
+def test_the_greatest_id_is_found_where_it_was_not_kept(server, user):
+    insert(user, range(0, 300, 2))
+    with server.client as client:
+        assert client.hdel("{oakum}:meta", "top") == 1
+    insert(user, range(250, 350))
+    assert [count.jobs for count in user.store.counts()] == [225]
+    assert listed(user) == sorted({*range(0, 300, 2), *range(250, 350)}, reverse=True)
+
+
 def test_falling_ids(server, user):
     insert(user, range(900, 0, -1))
     assert max(sizes(server)) <= 64

@@ -16,7 +16,7 @@ _WHEN_SHUT: Final = frozenset({
 })  # fmt: skip
 """The scripts that write in a store that is shut, too: they end what runs, or fill it. All that only read may."""
 
-_SHARED: Final = "shared", "limits", "lines", "keys", "ending", "inserting"
+_SHARED: Final = "shared", "records", "limits", "lines", "keys", "ending", "inserting"
 
 
 class Script(NamedTuple):

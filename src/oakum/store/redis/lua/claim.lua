@@ -17,7 +17,7 @@ local function taken_before()
     if all[place]:sub(17) == stamp then
       local id = all[place]:sub(1, 16)
       found[#found + 1] = id
-      found[#found + 1] = call('HGET', page_of(id), id)
+      found[#found + 1] = record_of(id)
     end
   end
   return found
@@ -93,7 +93,7 @@ local function start(job)
   job.holder, job.token = holder, job.token + 1
   found[#found + 1] = job.id
   found[#found + 1] = put(job)
-  holding[#holding + 1] = job.seq
+  holding[#holding + 1] = text_of(job.seq)
   holding[#holding + 1] = job.id .. stamp
 end
 

@@ -3,25 +3,14 @@
 -- was looked at, names, and {id, record, keep until, placed, story} of each that has ended, or that waits; false where none is behind
 local after, ended, room = unpack(ARGS)
 
--- Byte by byte: Lua's own order of strings is that of the server's locale.
-local function comes_before(one, other)
-  for place = 1, #one do
-    local left, right = one:byte(place), other:byte(place)
-    if left ~= right then
-      return left < right
-    end
-  end
-  return false
-end
-
 local function behind(page)
   local ids = {}
   for _, id in ipairs(call('HKEYS', page)) do
-    if comes_before(after, id) then
+    if precedes(after, id) then
       ids[#ids + 1] = id
     end
   end
-  table.sort(ids, comes_before)
+  table.sort(ids, precedes)
   return ids
 end
 

@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 -- find(id): its record, names, notes on its present start, and its story; false where it is not there
-local raw = call('HGET', page_of(ARGS[1]), ARGS[1])
+local raw = record_of(ARGS[1])
 if not raw then
   return false
 end

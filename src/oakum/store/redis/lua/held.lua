@@ -11,6 +11,6 @@ table.sort(refs)
 for place = 1, math.min(#refs, ARGS[2]) do
   local id = ids[refs[place]]
   found[#found + 1] = id
-  found[#found + 1] = call('HGET', page_of(id), id)
+  found[#found + 1] = record_of(id)
 end
 return {call('HGETALL', P .. 'text'), found}

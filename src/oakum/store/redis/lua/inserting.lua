@@ -82,8 +82,7 @@ local function sort_out(names, numbers, rows, now)
   local plan = {fresh = {}, ids = {}, marks = {}, replaced = {}, unique = {}, idempotency = {}}
   for place, row in ipairs(rows) do
     local job = job_of(row, names, numbers, now)
-    job.page = page_of(job.id)
-    if not plan.ids[job.id] and call('HEXISTS', job.page, job.id) == 0 then
+    if not plan.ids[job.id] and is_new(job.id) then
       local bonds = bonds_of(job)
       local owner = bonds.unique and unique_owner(bonds, plan, now)
       local keeper = not owner and bonds.idempotency and idempotency_owner(bonds.idempotency, plan, now)
@@ -213,7 +212,7 @@ local function write_new(job, seq, ending, now)
     call('HSET', P .. 'idempotency', bonds.idempotency, job.id)
     call('ZREM', P .. 'stale', bonds.idempotency)
   end
-  job.page = page_for(job.id, job.page)
+  give_page(job.id)
   if not job.dropped and not job.later then
     job.state = take_place(job) and AVAILABLE or HELD
   end
@@ -286,5 +285,6 @@ local function insert(plan, now)
     replace(each, now)
   end
   flush()
+  keep_top()
   return plan.marks
 end

@@ -1,26 +1,32 @@
 -- Rules of queues and tasks, what they hold, and how many of their jobs may start now.
 
-local known_rules = {}
+local function read_rules(kind, name)
+  local packed = call('HGET', P .. 'override:' .. kind, name) or call('HGET', P .. 'declared:' .. kind, name)
+  local rules = packed and cmsgpack.unpack(packed) or {}
+  return {
+    packed = packed, max_jobs = rules[1], max_bytes = rules[2], on_full = rules[3], limit = rules[4],
+    rate = rules[5], key_limit = rules[6] or 1, key_rate = rules[7],
+  }
+end
+
+local known_rules = {queue = {}, task = {}, store = {}}  -- by kind and name
 
 -- The rules in force; without bounds where there are none.
 local function rules_of(kind, name)
-  local place = kind .. ':' .. name
-  if not known_rules[place] then
-    local packed = call('HGET', P .. 'override:' .. kind, name) or call('HGET', P .. 'declared:' .. kind, name)
-    local rules = packed and cmsgpack.unpack(packed) or {}
-    known_rules[place] = {
-      packed = packed, max_jobs = rules[1], max_bytes = rules[2], on_full = rules[3], limit = rules[4],
-      rate = rules[5], key_limit = rules[6] or 1, key_rate = rules[7],
-    }
-  end
-  return known_rules[place]
+  local known = known_rules[kind]
+  known[name] = known[name] or read_rules(kind, name)
+  return known[name]
 end
 
-local names_of_queues = {}
+local rules_by_queue = {}
 
 local function queue_rules(number)
-  names_of_queues[number] = names_of_queues[number] or name_of(number)
-  return rules_of('queue', names_of_queues[number])
+  local rules = rules_by_queue[number]
+  if not rules then
+    rules = rules_of('queue', name_of(number))
+    rules_by_queue[number] = rules
+  end
+  return rules
 end
 
 -- Whether a queue lets go of its oldest jobs: only then is it known which those are.
@@ -28,19 +34,18 @@ local function is_tracked(rules)
   return rules.on_full == 'drop_oldest' and (rules.max_jobs or rules.max_bytes)
 end
 
--- How many jobs, and bytes of payload, are in each state: changed with them, written once a call.
-local jobs_delta, bytes_delta = {}, {}
-local fields = {}
+-- How many jobs, and bytes of payload, have come into each state of a queue and task: written once a call.
+local tallies = {}
 
 local function count(job, state, jobs)
-  local place = (job.queue * 65536 + job.task) * 16 + state  -- quicker than to make the field's name each time
-  local field = fields[place]
-  if not field then
-    field = job.queue .. ':' .. job.task .. ':' .. state
-    fields[place] = field
+  local place = (job.queue * 65536 + job.task) * 16 + state
+  local tally = tallies[place]
+  if not tally then
+    tally = {queue = job.queue, task = job.task, state = state, jobs = 0, bytes = 0}
+    tallies[place] = tally
   end
-  jobs_delta[field] = (jobs_delta[field] or 0) + jobs
-  bytes_delta[field] = (bytes_delta[field] or 0) + jobs * payload_bytes(job)
+  tally.jobs = tally.jobs + jobs
+  tally.bytes = tally.bytes + jobs * payload_bytes(job)
 end
 
 local function move(job, state)
@@ -49,9 +54,9 @@ local function move(job, state)
   count(job, state, 1)
 end
 
-local function add_up(key, delta)
-  for field, change in pairs(delta) do
-    if change ~= 0 and call('HINCRBY', key, field, change) == 0 then
+local function add_up(key, changes)
+  for field, change in pairs(changes) do
+    if change ~= 0 and call('HINCRBY', key, field, text_of(change)) == 0 then
       call('HDEL', key, field)
     end
   end
@@ -59,27 +64,28 @@ end
 
 -- What bounds and limits ask for: of a queue its unfinished jobs and bytes, and those that run; of a task its running jobs.
 local function write_counts()
-  local loads = {}
-  local function add(field, change)
+  local jobs, bytes, loads = {}, {}, {}
+  local function add(kind, number, change)
+    local field = kind .. ':' .. number
     loads[field] = (loads[field] or 0) + change
   end
-  for field, change in pairs(jobs_delta) do
-    local queue, task, state = field:match('(%d+):(%d+):(%d+)')
-    state = tonumber(state)
-    if state < COMPLETED then
-      add('jobs:' .. queue, change)
-      add('bytes:' .. queue, bytes_delta[field])
+  for _, tally in pairs(tallies) do
+    local field = tally.queue .. ':' .. tally.task .. ':' .. tally.state
+    jobs[field], bytes[field] = tally.jobs, tally.bytes
+    if tally.state < COMPLETED then
+      add('jobs', tally.queue, tally.jobs)
+      add('bytes', tally.queue, tally.bytes)
     end
-    if state == RUNNING then
-      add('queue:' .. queue, change)
-      add('busy:' .. queue, bytes_delta[field])
-      add('task:' .. task, change)
+    if tally.state == RUNNING then
+      add('queue', tally.queue, tally.jobs)
+      add('busy', tally.queue, tally.bytes)
+      add('task', tally.task, tally.jobs)
     end
   end
   add_up(P .. 'load', loads)
-  add_up(P .. 'jobs', jobs_delta)
-  add_up(P .. 'bytes', bytes_delta)
-  jobs_delta, bytes_delta = {}, {}
+  add_up(P .. 'jobs', jobs)
+  add_up(P .. 'bytes', bytes)
+  tallies = {}
 end
 
 local function load(kind, number)

@@ -28,8 +28,9 @@ end
 local pending = {}  -- by sorted set and member: the score, or false to remove it
 
 local function put_in(set, member, score)
-  pending[set] = pending[set] or {}
-  pending[set][member] = score
+  local members = pending[set] or {}
+  members[member] = score
+  pending[set] = members
 end
 
 local function stand(job, here)
@@ -89,7 +90,7 @@ local function flush()
     local added, removed = {}, {}
     for member, score in pairs(members) do
       if score then
-        added[#added + 1] = score
+        added[#added + 1] = text_of(score)
         added[#added + 1] = member
       else
         removed[#removed + 1] = member

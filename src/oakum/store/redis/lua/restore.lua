@@ -51,14 +51,14 @@ end
 
 local new, last = 0, tonumber(call('HGET', P .. 'meta', 'seq') or 0)
 for _, row in ipairs(rows) do
-  local page = page_of(row[1])
-  if call('HEXISTS', page, row[1]) == 0 then
+  if is_new(row[1]) then
     local job = read(row)
-    job.page = page_for(job.id, page)
+    give_page(job.id)
     write(job)
     new, last = new + 1, math.max(last, job.seq)
   end
 end
 flush()
-call('HSET', P .. 'meta', 'seq', string.format('%d', last))
+keep_top()
+call('HSET', P .. 'meta', 'seq', text_of(last))
 return new

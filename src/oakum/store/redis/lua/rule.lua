@@ -7,7 +7,7 @@ local changed, untracked, roomier = false, {}, {}
 for _, each in ipairs(ARGS[3]) do
   local name, packed = each[1], each[2]
   local places = rules_of(kind, name).key_limit
-  known_rules[kind .. ':' .. name] = nil
+  known_rules[kind][name] = nil
   if (call('HGET', key, name) or nil) ~= packed then
     changed = true
     if packed then

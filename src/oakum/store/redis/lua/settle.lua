@@ -88,7 +88,7 @@ local function settle(place, row, id)
     late[#late + 1] = place - 1
     return
   end
-  gone[#gone + 1] = row[1]
+  gone[#gone + 1] = refs[place]
   if has(job, CANCEL) then
     call('SREM', P .. 'asked:' .. holder, row[1])
   end
@@ -96,7 +96,7 @@ local function settle(place, row, id)
 end
 
 for place, row in ipairs(settlements) do
-  refs[place] = row[1]
+  refs[place] = text_of(row[1])
 end
 local ids = call('HMGET', held, unpack(refs))
 local plan, refused
