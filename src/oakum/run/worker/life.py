@@ -8,7 +8,6 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import FrameType
 from typing import Final
 
 from oakum.clock import Clock, SystemClock
@@ -33,6 +32,7 @@ from oakum.run.worker.poller import Poller
 from oakum.run.worker.reach import await_store
 from oakum.run.worker.sampler import Sampler
 from oakum.run.worker.scheduler import Scheduler
+from oakum.run.worker.signals import Signals
 from oakum.run.worker.supervisor import Supervisor
 from oakum.run.worker.templates import Templates
 from oakum.store.open import open_store
@@ -44,7 +44,6 @@ SMALLEST_JOB: Final = 8 * MIB
 TICK_S: Final = 1.0
 GROUP_PREFIX: Final = "oakum-"
 LAST_WORD_S: Final = 5.0  # for killed children to be reaped, and for stop hooks to run
-_STOP: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +81,11 @@ class Worker:
         self._slots = settings.slots if settings.slots is not None else len(os.sched_getaffinity(0))
         self._room = settings.memory if settings.memory is not None else int(memory.read().limit * SHARE_OF_LIMIT)
         self._templates = Templates(settings.target, planted, say)
-        self._told: list[int] = []
         self._said: set[str] = set()  # what is amiss and was told
         self._undeclared = False  # whether there are rules that the store was not told of
         self._groups: cgroup.Parent | None = None
         self._poller = Poller()
+        self._signals: Signals
         self._crew: Crew
         self._supervisor: Supervisor
         self._scheduler: Scheduler
@@ -99,12 +98,12 @@ class Worker:
         """
         set_name("oakum-worker", f"oakum worker {self._settings.target}")
         become_subreaper()
-        wake = self._catch_signals()
+        self._signals = Signals()
         ring3 = self._open_groups()
         try:
             if not self._templates.await_first(lambda: self._stopping):
                 return 0
-            self._poller.watch(wake.fileno(), lambda: _drain(wake))
+            self._poller.watch(self._signals.fileno(), self._signals.drain)
             if not self._begin(ring3):
                 return 0
             next_tick = 0.0
@@ -124,7 +123,7 @@ class Worker:
             self._templates.close()
             if self._groups is not None:
                 self._groups.remove()
-            signal.set_wakeup_fd(-1)
+            self._signals.close()
 
     # -- beginning ---------------------------------------------------------------------------------------------------
 
@@ -265,26 +264,11 @@ class Worker:
 
     @property
     def _stopping(self) -> bool:
-        return any(number in _STOP for number in self._told)
-
-    def _catch_signals(self) -> socket.socket:
-        """Signals are noted, and wake the loop through a descriptor: a poll alone would be restarted (PEP 475)."""
-        read, write = socket.socketpair()
-        read.setblocking(False)
-        write.setblocking(False)
-        self._wake_write = write
-        signal.set_wakeup_fd(write.fileno(), warn_on_full_buffer=False)
-        for number in (*_STOP, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
-            signal.signal(number, self._note_signal)
-        return read
-
-    def _note_signal(self, number: int, _frame: FrameType | None) -> None:
-        self._told.append(number)
+        return self._signals.stops > 0
 
     def _obey(self) -> None:
         """HUP: load the application anew. USR1: claim nothing more (quiet). USR2: claim again."""
-        told, self._told = self._told, [number for number in self._told if number in _STOP]
-        for number in told:
+        for number in self._signals.take():
             if number == signal.SIGHUP:
                 self._renew_template()
             elif number == signal.SIGUSR1:
@@ -302,15 +286,15 @@ class Worker:
         notify("STOPPING=1")
         self._house.state, supervisor.claiming = "stopping", False
         supervisor.release("the worker stopped")
-        told, deadline = len(self._told), time.monotonic() + self._settings.grace_s
+        told, deadline = self._signals.stops, time.monotonic() + self._settings.grace_s
         next_tick, killed = 0.0, False
         while not supervisor.quiet:
             now = time.monotonic()
-            if now > deadline or len(self._told) > told:
+            if now > deadline or self._signals.stops > told:
                 if killed and supervisor.trouble.text:
                     break
                 killed = True
-                told, deadline = len(self._told), now + LAST_WORD_S
+                told, deadline = self._signals.stops, now + LAST_WORD_S
                 busy = [kid for kid in self._crew.fleet.kids if kid.in_hand]
                 self._crew.kill(busy, Released("the worker stopped"))
             if now >= next_tick:
@@ -332,10 +316,6 @@ def queues_of(manifest: Manifest) -> tuple[str, ...]:
     """All queues that an application declares or its tasks name, the default one first: jobs may be sent there by name."""
     named = {spec.queue for spec in manifest.tasks} | manifest.rules.get("queue", {}).keys()
     return tuple(dict.fromkeys([DEFAULT_QUEUE, *sorted(named)]))
-
-
-def _drain(wake: socket.socket) -> None:
-    wake.recv(4096)
 
 
 def _echo(job: Claimed, log: bytes) -> None:
