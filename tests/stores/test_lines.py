@@ -192,6 +192,24 @@ def test_a_settle_without_an_answer_that_never_counted_is_late_after_the_lease(l
     assert line.bench.state(job.id) is State.FAILED
 
 
+@pytest.mark.parametrize("fenced", [False, True])
+def test_whose_job_is_pruned_before_it_is_told_again_was_in_time_if_nobody_else_could_end_it(
+    line: Line, fenced: bool
+) -> None:
+    (job,) = line.bench.plain(1)
+    worker, other = line.bench.worker(), line.bench.another()
+    end = line.bench.judge(line.bench.claim_one(worker), Completed(), TaskSpec("t", result_ttl_s=0.0))
+    with line.proxy.doing(Fault.CUT_REPLY, times=1, when=line.commits), pytest.raises(StoreError, match="broke"):
+        line.bench.settle(worker, end)
+    assert other.prune(line.bench.now) == 1
+    if fenced:  # then somebody else may have had it, and may have ended it
+        (seen,) = other.holders()
+        assert other.fence(worker, seen.lease_until_ms)
+    assert line.bench.settle(worker, end) == ([0] if fenced else [])
+    assert line.bench.store.story(job.id) is None
+    assert line.bench.settle(worker, end) == [0]  # nothing is in doubt any more
+
+
 def test_what_follows_a_settle_without_an_answer_comes_in_once(line: Line) -> None:
     line.bench.plain(1)
     worker = line.bench.worker()

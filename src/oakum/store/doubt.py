@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from oakum.model.lifecycle import Settlement
-from oakum.store.base import Story
+from oakum.store.base import Store
 
 
 class Doubt:
-    """What one process has settled without hearing whether it counted, by holder. `story` is the store's."""
+    """What one process has settled in `store` without hearing whether it counted, by holder."""
 
-    def __init__(self, story: Callable[[bytes], Story | None]) -> None:
-        self._story = story
+    def __init__(self, store: Store) -> None:
+        self._store = store
         self._unheard: dict[int, set[tuple[int, int]]] = {}
 
     def note(self, settlements: Sequence[Settlement], holder: int) -> None:
@@ -24,7 +24,8 @@ class Doubt:
         unheard = self._unheard.get(holder)
         if not unheard:
             return late
-        lost = [place for place in late if not self._counted(settlements[place], unheard)]
+        doubtful = {place for place, each in enumerate(settlements) if (each.ref, each.token) in unheard}
+        lost = [place for place in late if place not in doubtful or not self._counted(settlements[place], holder)]
         unheard.difference_update((each.ref, each.token) for each in settlements)
         return lost
 
@@ -32,9 +33,12 @@ class Doubt:
         """The holder has gone."""
         self._unheard.pop(holder, None)
 
-    def _counted(self, each: Settlement, unheard: set[tuple[int, int]]) -> bool:
-        """Whether what is known of that start is what was told of it: nobody else would say the same of the same token."""
-        if (each.ref, each.token) not in unheard:
-            return False
-        story = self._story(each.id)
-        return story is not None and each.record in (story.job.record, *(start.record for start in story.starts))
+    def _counted(self, each: Settlement, holder: int) -> bool:
+        """Whether what is known of that start is what was told of it: nobody else would say the same of the same token.
+
+        A job that is gone has ended and was pruned. As long as the holder has its rights nobody else can have ended its job.
+        """
+        story = self._store.story(each.id)
+        if story is None:
+            return any(each.number == holder and not each.fenced for each in self._store.holders())
+        return each.record in (story.job.record, *(start.record for start in story.starts))

@@ -84,7 +84,7 @@ class PostgresStore:
         self._told = 0
         self._in_hand: dict[int, set[int]] = {}  # refs that were handed out here and not settled yet, by holder
         self._doubtful: set[int] = set()  # holders whose last claim got no answer
-        self._doubt = Doubt(self.story)
+        self._doubt = Doubt(self)
         fork.register(self)
 
     @property

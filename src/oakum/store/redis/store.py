@@ -58,7 +58,7 @@ class RedisStore:
         self._tower = BellTower(self._connection)
         self._intake = Intake(self._call)
         self._room = StoreRoom(self.space, self._connection.address.shown)
-        self._doubt = Doubt(self.story)
+        self._doubt = Doubt(self)
         self._unanswered: dict[int, bytes] = {}  # by holder, the stamp of a claim whose answer was lost
 
     @property
