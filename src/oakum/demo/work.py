@@ -99,7 +99,7 @@ def stumble() -> int:
     return attempt
 
 
-@app.task(expires="400ms", priority=-5, limit=1)
+@app.task(expires="400ms", priority=-5)
 def refresh(number: int) -> int:
     """A run that is worth nothing once it is late, behind work that is."""
     return number
