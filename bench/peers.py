@@ -1,10 +1,10 @@
 """Oakum and other task engines for Python, each in an environment of its own, on the same no-op jobs: figures and ratios.
 
-    script/bench peers [--only huey:sqlite,oakum] [--runs 3] [--aof] [--json FILE]
+    script/bench peers [--on postgres,redis] [--only oakum:redis,huey] [--runs 3] [--appendfsync everysec] [--json FILE]
 
-The first run makes the environments, with the newest releases, in var/bench; Oakum is this checkout. Needs redis-server (apt-get install
-redis-server); it is started anew on a free port, and ended. As it comes it keeps nothing on the disk: with --aof it writes a
-log, synced once a second. SQLite is at synchronous=FULL.
+The first run makes the environments, with the newest releases, in var/bench; Oakum is this checkout. Servers are started anew
+on free ports, and ended; what is missing is installed. All keep what they are given: SQLite at synchronous=FULL, PostgreSQL
+with its default settings, synchronous_commit=on, Redis with an append-only file, synced once a second unless told.
 """
 
 from __future__ import annotations
@@ -14,15 +14,18 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
+from bench.rig.postgres import own_postgres
+from bench.rig.redis import SYNCS, own_redis
+from bench.rig.report import machine, number
 from bench.rig.rival import Rival
+from bench.rig.servers import Server
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 HOME = os.path.join(ROOT, "var", "bench")
@@ -31,47 +34,103 @@ PACKAGES = {
     "dramatiq": ["dramatiq[redis]", "hiredis"],
     "taskiq": ["taskiq", "taskiq-redis", "redis", "hiredis", "uvloop"],
     "celery": ["celery[redis]", "hiredis"],
+    "rq": ["rq", "redis", "hiredis"],
+    "arq": ["arq", "hiredis"],
+    "saq": ["saq[redis]", "typing_extensions", "hiredis", "uvloop"],
+    "pgqueuer": ["pgqueuer[asyncpg]"],
+    "procrastinate": ["procrastinate", "psycopg[binary,pool]"],
+    "oban": ["oban", "uvloop"],
 }
-OWN = "oakum"
-PEERS = ("huey:sqlite", "huey", "dramatiq", "taskiq", "celery:fast", "celery", OWN)
+NEEDS = {"oban": "3.12"}  # the Python
+PEERS = {
+    "sqlite": ("huey:sqlite", "oakum:sqlite"),
+    "postgres": ("pgqueuer", "procrastinate", "oban", "oakum:postgres"),
+    "redis": ("huey", "dramatiq", "taskiq", "celery:fast", "celery", "rq", "rq:simple", "arq", "saq", "oakum:redis"),
+}
+ALL = tuple(name for names in PEERS.values() for name in names)
 RATES = ("jobs/s", "one by one", "in bulk")
 COLUMNS = ("jobs/s", "us/job", "one by one", "in bulk", "p50 ms", "p99 ms", "idle MiB", "bytes waiting")
+
+Run = dict[str, float]
+
+
+class Results:
+    """What the engines were and did, a list of runs each; `failed` says what those lacked that could not be measured."""
+
+    def __init__(self) -> None:
+        self.about: dict[str, dict[str, str]] = {}
+        self.runs: dict[str, list[Run]] = {}
+        self.failed: dict[str, str] = {}
+
+    def measure(self, name: str, servers: Mapping[str, Server]) -> None:
+        """One run of an engine, unless an earlier one failed."""
+        if name in self.failed:
+            return
+        try:
+            with rival(name, servers) as one:
+                self.about[name] = one.info
+                self.runs.setdefault(name, []).append(one.figures())
+        except (subprocess.SubprocessError, OSError) as error:
+            self.failed[name] = str(error)
+            self.runs.pop(name, None)
+
+    def medians(self, names: tuple[str, ...]) -> dict[str, Run]:
+        """Of all runs, by engine."""
+        return {
+            name: {column: statistics.median(run[column] for run in self.runs[name]) for column in COLUMNS}
+            for name in names
+            if name in self.runs
+        }
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default=",".join(PEERS), metavar="A,B", help=f"of {', '.join(PEERS)}")
+    parser.add_argument(
+        "--on", default=",".join(PEERS), metavar="A,B", help=f"stores, of {', '.join(PEERS)} (default: all)"
+    )
+    parser.add_argument("--only", default=",".join(ALL), metavar="A,B", help=f"engines, of {', '.join(ALL)}")
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="medians of so many (default: 3)")
-    parser.add_argument("--aof", action="store_true", help="have Redis keep a log, synced once a second")
+    parser.add_argument("--appendfsync", default="everysec", choices=SYNCS, help="of Redis (default: everysec)")
     parser.add_argument("--json", metavar="FILE", help="write every run's figures there")
     args = parser.parse_args()
-    names = args.only.split(",")
-    if unknown := set(names) - set(PEERS):
-        parser.error(f"no such peer: {', '.join(sorted(unknown))}; there are {', '.join(PEERS)}")
-    if shutil.which("redis-server") is None:
-        parser.error("redis-server is missing; install it with: apt-get install redis-server")
-    results: dict[str, list[dict[str, float]]] = {name: [] for name in names}
-    about: dict[str, dict[str, str]] = {}
-    with redis(args.aof) as port:
-        for number in range(args.runs):  # in turns: the machine's mood changes
-            for name in names:
-                with rival(name, port) as one:
-                    about[name] = one.info
-                    results[name].append(one.figures())
-                print(f"{number + 1}/{args.runs} {name}", file=sys.stderr, flush=True)
-    show(results, about, "every second" if args.aof else "never")
+    stores, only = args.on.split(","), args.only.split(",")
+    for told, known in ((stores, PEERS), (only, ALL)):
+        if unknown := set(told) - set(known):
+            parser.error(f"not known: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    results = Results()
+    for store in stores:
+        names = tuple(name for name in PEERS[store] if name in only)
+        with servers_of(store, args.appendfsync) as servers:
+            for turn in range(args.runs):  # in turns: the machine's mood changes
+                for name in names:
+                    print(f"{turn + 1}/{args.runs} {name}", file=sys.stderr, flush=True)
+                    results.measure(name, servers)
+            kept = servers[store].about if servers else "SQLite at synchronous=FULL"
+            show(names, results, kept)
     if args.json:
         with open(args.json, "w") as file:
-            json.dump({"about": about, "runs": results}, file, indent=1)
+            json.dump({"about": results.about, "runs": results.runs, "failed": results.failed}, file, indent=1)
     return 0
 
 
 @contextlib.contextmanager
-def rival(spec: str, port: int) -> Iterator[Rival]:
-    """A peer with files of its own, which are removed; its environment is made where it is missing."""
+def servers_of(store: str, appendfsync: str) -> Iterator[dict[str, Server]]:
+    """The server that a store needs, if any, by the store's name."""
+    with contextlib.ExitStack() as stack:
+        if store == "postgres":
+            yield {store: stack.enter_context(own_postgres())}
+        elif store == "redis":
+            yield {store: stack.enter_context(own_redis(appendfsync))}
+        else:
+            yield {}
+
+
+@contextlib.contextmanager
+def rival(spec: str, servers: Mapping[str, Server]) -> Iterator[Rival]:
+    """An engine with files of its own, which are removed; its environment is made where it is missing."""
     name, _, variant = spec.partition(":")
     with tempfile.TemporaryDirectory(prefix="oakum-bench-") as directory:
-        one = Rival(name, variant, environment(name), directory, port)
+        one = Rival(name, variant, environment(name), directory, servers)
         try:
             yield one
         finally:
@@ -79,77 +138,59 @@ def rival(spec: str, port: int) -> Iterator[Rival]:
 
 
 def environment(name: str) -> str:
-    """The Python of a peer's environment."""
-    if name == OWN:
+    """The Python of an engine's environment. Raises OSError where it cannot be had."""
+    if name not in PACKAGES:
         return sys.executable
-    python = os.path.join(HOME, name, "bin", "python")
-    if not os.path.exists(f"{HOME}/{name}/ready"):
+    home = os.path.join(HOME, name)
+    python = os.path.join(home, "bin", "python")
+    if not os.path.exists(f"{home}/ready"):
         print(f"making the environment of {name}", file=sys.stderr, flush=True)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", f"{HOME}/{name}"], check=True)
+        subprocess.run([interpreter(NEEDS.get(name)), "-m", "venv", "--clear", home], check=True)
         quiet = ["--quiet", "--disable-pip-version-check"]
         subprocess.run([python, "-m", "pip", "install", *quiet, *PACKAGES[name]], check=True)
-        open(f"{HOME}/{name}/ready", "w").close()
+        open(f"{home}/ready", "w").close()
     return python
 
 
-@contextlib.contextmanager
-def redis(aof: bool) -> Iterator[int]:
-    """A Redis of our own; its port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    with tempfile.TemporaryDirectory(prefix="oakum-bench-") as directory:
-        keep = ["--appendonly", "yes" if aof else "no", "--appendfsync", "everysec", "--save", ""]
-        command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", directory, *keep]
-        server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        try:
-            while server.poll() is None:
-                with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
-                    break
-                time.sleep(0.05)
-            yield port
-        finally:
-            server.terminate()
-            server.wait()
+def interpreter(version: str | None) -> str:
+    """This Python, or another `version` of it that is in the PATH or that pyenv keeps. Raises OSError where there is none."""
+    if version is None:
+        return sys.executable
+    kept = Path.home().glob(f".pyenv/versions/{version}.*/bin/python")
+    found = shutil.which(f"python{version}") or next(map(str, kept), None)
+    if found is None:
+        raise FileNotFoundError(f"it needs Python {version}, which is not here")
+    return found
 
 
-def show(results: dict[str, list[dict[str, float]]], about: dict[str, dict[str, str]], synced: str) -> None:
-    """The medians, how many times better Oakum is, then what each is and what it gives up."""
-    load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
-    print(
-        f"{os.cpu_count()} processors, load {load}; two processes of workers; SQLite at synchronous=FULL, Redis synced {synced}"
-    )
-    medians = {
-        name: {column: statistics.median(run[column] for run in runs) for column in COLUMNS}
-        for name, runs in results.items()
-    }
+def show(names: tuple[str, ...], results: Results, kept: str) -> None:
+    """The medians, how many times better Oakum is, then what each is and what it gives up, and what could not be measured."""
+    print(f"{machine()}; {kept}; two processes of workers")
+    medians = results.medians(names)
     print_table("", medians)
-    if OWN in medians:
-        own = medians.pop(OWN)
-        print_table(
-            "times better",
-            {name: {each: better(each, own, other) for each in COLUMNS} for name, other in medians.items()},
-        )
-    for name in results:
-        print(f"{name:12}{about[name]['versions']}; gives up: {about[name]['gives_up']}")
+    own = next((medians.pop(name) for name in names if name.startswith("oakum") and name in medians), None)
+    if own is not None and medians:
+        times = {name: {each: better(each, own, other) for each in COLUMNS} for name, other in medians.items()}
+        print_table("times better", times)
+    for name in names:
+        if name in results.failed:
+            print(f"{name:15} not measured: {results.failed[name]}")
+        else:
+            print(f"{name:15} {results.about[name]['versions']}; gives up: {results.about[name]['gives_up']}")
+    print(flush=True)
 
 
-def better(column: str, own: dict[str, float], other: dict[str, float]) -> float:
+def better(column: str, own: Run, other: Run) -> float:
     """How many times more of a rate, or less of a cost, Oakum has."""
     return own[column] / other[column] if column in RATES else other[column] / own[column]
 
 
-def print_table(title: str, rows: dict[str, dict[str, float]]) -> None:
-    """One line a peer, one column a figure."""
-    print(f"{title:12}" + "".join(f"{column:>14}" for column in COLUMNS))
+def print_table(title: str, rows: dict[str, Run]) -> None:
+    """One line an engine, one column a figure."""
+    print(f"{title:15}" + "".join(f"{column:>14}" for column in COLUMNS))
     for name, figures in rows.items():
-        print(f"{name:12}" + "".join(f"{number(figures[column]):>14}" for column in COLUMNS))
+        print(f"{name:15}" + "".join(f"{number(figures[column]):>14}" for column in COLUMNS))
     print()
-
-
-def number(value: float) -> str:
-    """Three digits or so."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
 
 
 if __name__ == "__main__":

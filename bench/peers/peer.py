@@ -3,7 +3,7 @@
 An adapter is a module peer_NAME.py that the peer's workers import, and that the benchmark runs as a program under the
 peer's own Python:
 
-    python peer_NAME.py info | reset | workers COUNT | enqueue COUNT single|bulk | light RATE SECONDS
+    python peer_NAME.py info | prepare | workers COUNT | enqueue COUNT single|bulk | light RATE SECONDS
 
 It makes a `Peer`, whose variant is $BENCH_VARIANT. Its tasks are `noop` and `late` (one int), which call `hits`. Each
 command prints one line of JSON.
@@ -15,11 +15,13 @@ import asyncio
 import importlib.metadata
 import json
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
+POSTGRES = os.environ.get("BENCH_POSTGRES", "postgresql://127.0.0.1/bench")
 REDIS = os.environ.get("BENCH_REDIS", "redis://127.0.0.1:6379/0")
 SQLITE = os.environ.get("BENCH_SQLITE", "bench.db")
 VARIANT = os.environ.get("BENCH_VARIANT", "")
@@ -30,11 +32,16 @@ def program(name: str) -> str:
     return os.path.join(os.path.dirname(sys.executable), name)
 
 
+def run(name: str, *words: str) -> None:
+    """Runs such a command; what it prints is of no interest."""
+    subprocess.run([program(name), *words], check=True, stdout=subprocess.DEVNULL)
+
+
 class Peer:
     """One task engine. `gives_up`: what its settings here cost, in words; `jobs` make a run of some seconds."""
 
     packages: tuple[str, ...] = ()
-    store = "redis"  # or sqlite: how the benchmark weighs what waits
+    store = "redis"  # or sqlite, postgres: where its jobs are
     gives_up = ""
     jobs = 10_000
     singles = 3_000
@@ -42,11 +49,11 @@ class Peer:
     def __init__(self, tasks: dict[str, Any]) -> None:
         self.tasks = tasks
 
-    def reset(self) -> None:
-        """Empties its store."""
-        import redis
+    def prepare(self) -> None:
+        """Makes in an empty store what it needs there."""
 
-        redis.Redis.from_url(REDIS).flushall()
+    def open(self) -> None:
+        """Begins sending."""
 
     def send(self, task: str, *args: int) -> None:
         """Enqueues one job."""
@@ -57,8 +64,8 @@ class Peer:
         for _ in range(count):
             self.send(task)
 
-    def workers(self, count: int) -> list[str]:
-        """The command that starts `count` processes that run jobs."""
+    def workers(self, count: int) -> list[list[str]]:
+        """The commands that together start `count` processes that run jobs."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -77,6 +84,7 @@ class Peer:
         }
 
     def enqueue(self, count: int, way: str) -> dict[str, Any]:
+        self.open()
         self.send("noop")  # connections, scripts, tables
         began = time.perf_counter()
         if way == "bulk":
@@ -89,6 +97,7 @@ class Peer:
         return {"sent": count + 1, "rate": count / seconds}
 
     def light(self, rate: float, seconds: float) -> dict[str, Any]:
+        self.open()
         began = time.monotonic()
         for place in range(int(rate * seconds)):
             time.sleep(max(0.0, began + place / rate - time.monotonic()))
@@ -106,19 +115,32 @@ class AsyncPeer(Peer):
         super().__init__(tasks)
         self._loop = asyncio.new_event_loop()
 
+    async def aopen(self) -> None:
+        """Begins sending."""
+
     async def asend(self, task: str, *args: int) -> None:
         """Enqueues one job."""
         raise NotImplementedError
+
+    async def asend_many(self, task: str, count: int) -> None:
+        """Enqueues many jobs, in the best way that it has for that."""
+        for _ in range(count // self.at_once):
+            await asyncio.gather(*(self.asend(task) for _ in range(self.at_once)))
+
+    async def aclose(self) -> None:
+        """Ends what sending began."""
+
+    def open(self) -> None:
+        self._loop.run_until_complete(self.aopen())
+
+    def close(self) -> None:
+        self._loop.run_until_complete(self.aclose())
 
     def send(self, task: str, *args: int) -> None:
         self._loop.run_until_complete(self.asend(task, *args))
 
     def send_many(self, task: str, count: int) -> None:
-        async def send_all() -> None:
-            for _ in range(count // self.at_once):
-                await asyncio.gather(*(self.asend(task) for _ in range(self.at_once)))
-
-        self._loop.run_until_complete(send_all())
+        self._loop.run_until_complete(self.asend_many(task, count))
 
     def enqueue(self, count: int, way: str) -> dict[str, Any]:
         if way == "bulk":
@@ -131,6 +153,7 @@ class AsyncPeer(Peer):
                 await self.asend("noop")
             return time.perf_counter() - began
 
+        self.open()
         seconds = self._loop.run_until_complete(send_each())
         self.close()
         return {"sent": count + 1, "rate": count / seconds}
@@ -141,16 +164,9 @@ def obey(peer: Peer) -> None:
     command, *words = sys.argv[1:]
     commands: dict[str, Callable[[], Any]] = {
         "info": peer.info,
-        "reset": peer.reset,
+        "prepare": peer.prepare,
         "workers": lambda: peer.workers(int(words[0])),
         "enqueue": lambda: peer.enqueue(int(words[0]), words[1]),
         "light": lambda: peer.light(float(words[0]), float(words[1])),
     }
     print(json.dumps(commands[command]()))
-
-
-def remove(*paths: str) -> None:
-    """Removes files that may be there."""
-    for path in paths:
-        if os.path.exists(path):
-            os.unlink(path)

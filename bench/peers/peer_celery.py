@@ -40,7 +40,7 @@ class CeleryPeer(Peer):
 
     def workers(self, count):
         quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "ERROR"]
-        return [program("celery"), "-A", "peer_celery", "worker", "-P", "prefork", "-c", str(count), *quiet]
+        return [[program("celery"), "-A", "peer_celery", "worker", "-P", "prefork", "-c", str(count), *quiet]]
 
 
 if __name__ == "__main__":

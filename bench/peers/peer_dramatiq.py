@@ -29,7 +29,7 @@ class Dramatiq(Peer):
         self.tasks[task].send(*args)
 
     def workers(self, count):
-        return [program("dramatiq"), "peer_dramatiq:broker", "-p", str(count), "-t", "8"]
+        return [[program("dramatiq"), "peer_dramatiq:broker", "-p", str(count), "-t", "8"]]
 
 
 if __name__ == "__main__":

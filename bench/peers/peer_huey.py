@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from huey import RedisHuey, SqliteHuey
-from peer import REDIS, SQLITE, VARIANT, Peer, obey, program, remove
+from peer import REDIS, SQLITE, VARIANT, Peer, obey, program
 from rig import hits
 
 ON_SQLITE = VARIANT == "sqlite"
@@ -25,18 +25,12 @@ class Huey(Peer):
     store = "sqlite" if ON_SQLITE else "redis"
     gives_up = "a job is gone once it is taken: a kill loses it; no result of None is kept"
 
-    def reset(self):
-        if ON_SQLITE:
-            remove(SQLITE, f"{SQLITE}-wal", f"{SQLITE}-shm")
-        else:
-            super().reset()
-
     def send(self, task, *args):
         self.tasks[task](*args)
 
     def workers(self, count):
         poll = ["-d", "0.01", "-m", "0.05"] if ON_SQLITE else []
-        return [program("huey_consumer"), "peer_huey.huey", "-k", "process", "-w", str(count), "-q", "-n", *poll]
+        return [[program("huey_consumer"), "peer_huey.huey", "-k", "process", "-w", str(count), "-q", "-n", *poll]]
 
 
 if __name__ == "__main__":

@@ -27,22 +27,13 @@ class Taskiq(AsyncPeer):
     async def asend(self, task, *args):
         await self.tasks[task].kiq(*args)
 
-    def close(self):
-        self._loop.run_until_complete(broker.shutdown())
+    async def aclose(self):
+        await broker.shutdown()
 
     def workers(self, count):
         room = ["--max-async-tasks", "100", "--max-prefetch", "100"]
-        return [
-            program("taskiq"),
-            "worker",
-            "peer_taskiq:broker",
-            "-w",
-            str(count),
-            *room,
-            "--no-parse",
-            "--log-level",
-            "ERROR",
-        ]
+        quiet = ["--no-parse", "--log-level", "ERROR"]
+        return [[program("taskiq"), "worker", "peer_taskiq:broker", "-w", str(count), *room, *quiet]]
 
 
 if __name__ == "__main__":

@@ -40,7 +40,9 @@ class OwnPostgres:
         self.about = f"PostgreSQL {version.split()[0]} with its default settings, synchronous_commit={synced}"
 
     def fresh(self) -> str:
-        self._connection.execute("DROP SCHEMA IF EXISTS oakum CASCADE")
+        self._connection.execute(
+            "DROP SCHEMA IF EXISTS oakum CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public"
+        )
         return self.url
 
     def stock(self, one: Scene, rows: int, *, ended: bool) -> None:
