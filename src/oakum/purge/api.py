@@ -34,7 +34,7 @@ def queryset(rows: QuerySet[Any], *, mode: Literal["auto", "fast"] = "auto", opt
 
     options = options or Options()
     target = QuerysetRows(rows, mode)
-    with target.unlogged():
+    with target.borrowed():
         for line in target.explain():
             options.note(line)
         return run(KeyRanges(target, options), options)

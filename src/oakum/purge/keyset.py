@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final, Protocol
 
 from oakum.errors import UsageError
+from oakum.purge.lock import LockTime
 from oakum.purge.options import Options
 from oakum.purge.position import Key, Position
 from oakum.purge.target import Batch
@@ -40,11 +40,8 @@ class Rows(Protocol):
     def upto(self, after: Key | None, until: Key | None, size: int) -> Key | None:
         """The key of the `size`-th matching row after `after` (the last one, if fewer) and not after `until`."""
 
-    def delete(self, after: Key | None, upto: Key, locks: Callable[[], None]) -> int:
-        """Deletes what still matches in (`after`, `upto`] in one transaction: how many rows.
-
-        Calls `locks` just before the first statement that takes locks, once or more.
-        """
+    def delete(self, after: Key | None, upto: Key, lock: LockTime) -> int:
+        """Deletes what still matches in (`after`, `upto`] in one transaction: how many rows. Tells `lock` when it has its locks."""
 
 
 class KeyRanges:
@@ -81,14 +78,13 @@ class KeyRanges:
                 if self._position:
                     self._position.clear()
                 return None
-            moments: list[float] = []
-            rows = self._rows.delete(self._after, upto, lambda: moments.append(self._clock.monotonic()))
-            locked = self._clock.monotonic() - moments[0] if moments else 0.0
+            lock = LockTime(self._clock)
+            rows = self._rows.delete(self._after, upto, lock)
         self._dense = not self._rows.loads and self._until is None and _is_dense(self._after, upto, rows)
         self._after = upto
         if self._position:
             self._position.save(upto)
-        return Batch(rows, locked, shuts_out=self._rows.shuts_out)
+        return Batch(rows, lock.seconds, shuts_out=self._rows.shuts_out)
 
     def _next(self, size: int) -> Key | None:
         if self._dense and self._after:

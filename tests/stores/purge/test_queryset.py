@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.stores.purge.writer import writer_at_each_end_of_a_lock
 
 from oakum import purge
 from oakum.errors import CannotRun, UsageError
@@ -291,6 +292,15 @@ def test_the_look_for_rows_that_stay_ends_at_the_first(alias):
     with connections[alias].cursor() as cursor:
         cursor.execute(f"EXPLAIN {look}", params)
         assert "MATERIALIZED" not in str(cursor.fetchall())  # MariaDB: all that match are read before the first answer
+
+
+@pytest.mark.parametrize("alias", ["sqlite"], indirect=True)
+def test_on_sqlite_a_lock_counts_from_when_it_is_held_until_it_is_free(alias, urls, monkeypatch):
+    plain = models().Plain.objects.using(alias)
+    plain.bulk_create([models().Plain(created=NOW if n == 9 else OLD) for n in range(10)])
+    with writer_at_each_end_of_a_lock(urls[alias], monkeypatch) as may_write:
+        assert purge.queryset(plain.filter(created__lt=NOW), options=SMALL).rows == 9
+    assert may_write == {"taken": [False] * 3, "given back": [True] * 3}
 
 
 def test_inside_a_transaction_it_refuses(alias):

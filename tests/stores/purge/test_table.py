@@ -7,6 +7,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.stores.purge.writer import writer_at_each_end_of_a_lock
 
 from oakum import purge
 from oakum.clock import FakeClock
@@ -288,6 +289,13 @@ def test_a_table_without_a_key_is_refused(kind, url, make):
 
 @pytest.mark.parametrize("kind", ["sqlite"])
 class TestSqlite:
+    def test_a_lock_counts_from_when_it_is_held_until_it_is_free(self, url, make, monkeypatch):
+        rows = make("id integer PRIMARY KEY", [(n,) for n in range(10)])
+        with writer_at_each_end_of_a_lock(url, monkeypatch) as may_write:
+            assert purge.table(url, "events", where=["id<9"], options=options()).rows == 9
+        assert may_write == {"taken": [False] * 3, "given back": [True] * 3}
+        assert len(rows()) == 1
+
     def test_a_table_without_a_key_has_its_rowid(self, url, make):
         rows = make("rowid text, t integer", [("a", 1), ("b", 2), ("c", 1)])
         assert purge.table(url, "events", where=["t=1"], options=options()).rows == 2

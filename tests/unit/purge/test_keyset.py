@@ -32,10 +32,11 @@ class Numbers:
         found = self._between(after, until)[:size]
         return (found[-1],) if found else None
 
-    def delete(self, after, upto, locks):
-        locks()
+    def delete(self, after, upto, lock):
+        lock.taken()
         gone = self._between(after, upto)
         self.rows.difference_update(gone)
+        lock.given_back()
         return len(gone)
 
 

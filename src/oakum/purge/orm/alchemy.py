@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from oakum.errors import UsageError
+from oakum.purge.lock import LockTime
 from oakum.purge.position import Key
 from oakum.purge.trouble import no_driver
 
@@ -69,16 +70,19 @@ class AlchemyRows:
             ).first()
         return tuple(last) if last else None
 
-    def delete(self, after: Key | None, upto: Key, locks: Callable[[], None]) -> int:
+    def delete(self, after: Key | None, upto: Key, lock: LockTime) -> int:
         within = self._within(after, upto)
-        locks()
-        if self.reasons:
-            return self._delete_objects(within)
+        lock.taken()
         with self._transaction():
-            return self._connection.execute(sa.delete(self._entity).where(*within)).rowcount
+            rows = self._delete_objects(within) if self.reasons else self._delete_rows(within)
+        lock.given_back()
+        return rows
+
+    def _delete_rows(self, within: list[sa.ColumnElement[bool]]) -> int:
+        return self._connection.execute(sa.delete(self._entity).where(*within)).rowcount
 
     def _delete_objects(self, within: list[sa.ColumnElement[bool]]) -> int:
-        with self._transaction(), Session(self._connection) as session:
+        with Session(self._connection) as session:
             objects = session.scalars(sa.select(self._entity).where(*within).with_for_update()).all()
             for one in objects:
                 session.delete(one)

@@ -12,6 +12,8 @@ from django.db.models import Case, Exists, OuterRef, QuerySet, When
 from django.db.models.lookups import Exact
 
 from oakum.errors import CannotRun, UsageError
+from oakum.purge.checkpoint import Checkpoints
+from oakum.purge.lock import LockTime
 from oakum.purge.orm.alone import alone
 from oakum.purge.orm.cascade import cascade_of
 from oakum.purge.position import Key
@@ -41,6 +43,7 @@ class QuerysetRows:
         self.cascade = cascade_of(self._model, self._using)
         self._overridden = type(queryset).delete is not QuerySet.delete  # soft deletion: it means what it does
         self.loads = not self.cascade.fast
+        self._checkpoints: Checkpoints | None = None
         self._loads_by_row = 1.0  # objects that the last batch brought into memory for each of its rows
         self.shuts_out = self._connection.vendor == "sqlite" and self.cascade.fast
         if mode == "fast" and not self.cascade.fast:
@@ -73,14 +76,18 @@ class QuerysetRows:
                 raise CannotRun(f"{self.label}: row {last[0]} alone would load {loads:,}; purge first: {relations}")
             size = max(1, min(size // 2, size * _LOADED_BY_BATCH // loads))
 
-    def delete(self, after: Key | None, upto: Key, locks: Callable[[], None]) -> int:
+    def delete(self, after: Key | None, upto: Key, lock: LockTime) -> int:
         rows = self._within(after, upto)
-        with self._turn(), self._connection.execute_wrapper(_before_writes(locks)):
+        with self._turn(), self._connection.execute_wrapper(_telling(lock)):
             if self._overridden:
                 count = int(rows.count())
                 rows.delete()
-                return count
-            return int(rows.delete()[1].get(self._model._meta.label, 0))
+            else:
+                count = int(rows.delete()[1].get(self._model._meta.label, 0))
+        lock.given_back()
+        if self._checkpoints:
+            self._checkpoints.after(lock.seconds)
+        return count
 
     def _turn(self) -> AbstractContextManager[None]:
         return nullcontext() if self.cascade.fast else alone(self._connection, self._model._meta.db_table)
@@ -96,14 +103,21 @@ class QuerysetRows:
         yield f"{self.label}: at most {_LOADED_BY_BATCH:,} objects are held at a time"
 
     @contextmanager
-    def unlogged(self) -> Iterator[None]:
-        """With DEBUG on, Django keeps the text of each query: this keeps the purge's from filling the memory."""
+    def borrowed(self) -> Iterator[None]:
+        """Django's connection as a purge wants it: no log of queries, which with DEBUG on would grow, and its own checkpoints."""
         kept = self._connection.queries_log
         self._connection.queries_log = deque(maxlen=1)
+        self._checkpoints = Checkpoints(self._value) if self._connection.vendor == "sqlite" else None
         try:
             yield
         finally:
+            if self._checkpoints:
+                self._checkpoints.close()
             self._connection.queries_log = kept
+
+    def _value(self, sql: str) -> Any:
+        with self._connection.cursor() as cursor:
+            return cursor.execute(sql).fetchone()[0]
 
     def _within(self, after: Key | None, upto: Key | None) -> QuerySet[Any]:
         rows = self._rows
@@ -118,12 +132,16 @@ class QuerysetRows:
         return rows.distinct() if len(self._rows.query.alias_map) > 1 else rows
 
 
-def _before_writes(locks: Callable[[], None]) -> Callable[..., Any]:
-    """A wrapper of Django's around each statement, that calls `locks` before one that writes. Reading takes no locks."""
+def _telling(lock: LockTime) -> Callable[..., Any]:
+    """A wrapper of Django's around each statement, that tells `lock` before one that writes. Reading takes no locks."""
 
     def wrapper(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        if sql == "BEGIN":  # SQLite: waits for the lock here, where the statement that follows would count that as held
+            result = execute("BEGIN IMMEDIATE", params, many, context)
+            lock.taken()
+            return result
         if not sql.startswith("SELECT"):
-            locks()
+            lock.taken()
         return execute(sql, params, many, context)
 
     return wrapper

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
 from oakum.errors import UsageError
+from oakum.purge.lock import LockTime
 
 Kind = Literal["integer", "real", "decimal", "text", "boolean", "datetime", "date", "uuid", "untyped", "other"]
 
@@ -63,6 +64,9 @@ class Database(Protocol):
 
     def change(self, sql: str, values: Sequence[Any] = ()) -> int:
         """Runs a statement that writes: how many rows it changed."""
+
+    def delete(self, sql: str, values: Sequence[Any], lock: LockTime) -> int:
+        """Runs a DELETE and tells `lock` of its locks: how many rows went."""
 
     def describe(self, table: str) -> Table:
         """The table. Raises UsageError where there is none or where it has no key to walk along."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from oakum.errors import CannotRun
+from oakum.purge.lock import LockTime
 from oakum.purge.sql.database import LOCK_WAIT_SECONDS, Kind, Table, no_key, no_table, split_name
 from oakum.purge.trouble import no_driver
 
@@ -71,6 +72,12 @@ class Mysql:
     def change(self, sql: str, values: Sequence[Any] = ()) -> int:
         with self._connection.cursor() as cursor:
             return int(cursor.execute(sql, tuple(values)))
+
+    def delete(self, sql: str, values: Sequence[Any], lock: LockTime) -> int:
+        lock.taken()
+        rows = self.change(sql, values)
+        lock.given_back()
+        return rows
 
     def describe(self, table: str) -> Table:
         schema, name = split_name(table)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from oakum.errors import CannotRun
+from oakum.purge.lock import LockTime
 from oakum.purge.sql.database import LOCK_WAIT_SECONDS, Kind, Table, no_key, no_table, split_name
 from oakum.purge.trouble import no_driver
 
@@ -65,6 +66,12 @@ class Postgres:
 
     def change(self, sql: str, values: Sequence[Any] = ()) -> int:
         return self._connection.execute(sql.encode(), values).rowcount
+
+    def delete(self, sql: str, values: Sequence[Any], lock: LockTime) -> int:
+        lock.taken()
+        rows = self.change(sql, values)
+        lock.given_back()
+        return rows
 
     def describe(self, table: str) -> Table:
         schema, name = split_name(table)

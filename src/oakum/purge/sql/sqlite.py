@@ -8,6 +8,8 @@ from typing import Any, Final
 import apsw
 
 from oakum.errors import CannotRun, UsageError
+from oakum.purge.checkpoint import Checkpoints
+from oakum.purge.lock import LockTime
 from oakum.purge.sql.database import LOCK_WAIT_SECONDS, Kind, Table, no_key, no_table, split_name
 
 _ORDERINGS: Final = frozenset({"<", "<=", ">", ">="})
@@ -33,6 +35,7 @@ class Sqlite:
             self._connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)
             self._connection.set_busy_timeout(LOCK_WAIT_SECONDS * 1000)
             self._connection.execute("PRAGMA foreign_keys = ON")
+            self._checkpoints = Checkpoints(lambda sql: self._connection.execute(sql).get)
         except apsw.Error as error:
             raise CannotRun(f"cannot open the SQLite database {path}: {error}") from error
 
@@ -52,6 +55,19 @@ class Sqlite:
     def change(self, sql: str, values: Sequence[Any] = ()) -> int:
         self._connection.execute(sql, tuple(values))
         return self._connection.changes()
+
+    def delete(self, sql: str, values: Sequence[Any], lock: LockTime) -> int:
+        self._connection.execute("BEGIN IMMEDIATE")  # waits for the lock, which the DELETE would count as held
+        lock.taken()
+        try:
+            rows = self.change(sql, values)
+            self._connection.execute("COMMIT")
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        lock.given_back()
+        self._checkpoints.after(lock.seconds)
+        return rows
 
     def describe(self, table: str) -> Table:
         schema, name = split_name(table)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from oakum.purge.lock import LockTime
 from oakum.purge.position import Key
 from oakum.purge.sql.database import Database, Table
 from oakum.purge.sql.where import Condition
@@ -49,10 +50,9 @@ class TableRows:
         last = self._database.query(f"SELECT {keys} FROM ({batch}) batch ORDER BY {back} LIMIT 1", values)
         return tuple(last[0]) if last else None
 
-    def delete(self, after: Key | None, upto: Key, locks: Callable[[], None]) -> int:
+    def delete(self, after: Key | None, upto: Key, lock: LockTime) -> int:
         text, values = self._within(after, upto)
-        locks()
-        return self._database.change(f"DELETE FROM {self._table} WHERE {text}", values)
+        return self._database.delete(f"DELETE FROM {self._table} WHERE {text}", values, lock)
 
     def _within(self, after: Key | None, upto: Key | None) -> Sql:
         parts = [self._where]
