@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 from oakum.host.tree import descendants, proportional, resident
 
@@ -22,6 +23,16 @@ def pss(pids: list[int]) -> int:
 def rss(pids: list[int]) -> int:
     """Resident bytes of all together; pages that they share count several times."""
     return sum(resident(pid) or 0 for pid in pids)
+
+
+def peak(pid: int) -> int:
+    """The most resident bytes that a process has had since its program was started (VmHWM), 0 for one that has ended."""
+    try:
+        with open(f"/proc/{pid}/status") as file:
+            found = re.search(r"^VmHWM:\s+(\d+) kB$", file.read(), re.MULTILINE)
+    except ProcessLookupError:
+        return 0
+    return int(found[1]) * 1024 if found else 0
 
 
 def cpu_s(pid: int) -> float:
