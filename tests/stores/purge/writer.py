@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from contextlib import closing, contextmanager
 
-import apsw
-
 from oakum.purge import keyset
 from oakum.purge.lock import LockTime
 
 
 @contextmanager
-def writer_at_each_end_of_a_lock(url, monkeypatch):
-    """Whether another could write into the SQLite database when the lock was "taken" and when it was "given back"."""
+def writer_at_each_end_of_a_lock(other, busy, monkeypatch):
+    """Whether the SQLite connection `other` could write when the lock was "taken" and when it was "given back".
+
+    It must be of the library that purges: two of them in one process don't see each other's locks.
+    """
     may_write = {"taken": [], "given back": []}
-    with closing(apsw.Connection(url.removeprefix("sqlite:///"))) as other:
+    with closing(other):
 
         def look(moment):
             try:
                 other.execute("BEGIN IMMEDIATE")
-            except apsw.BusyError:
+            except busy:
                 may_write[moment].append(False)
             else:
                 other.execute("ROLLBACK")
