@@ -15,12 +15,12 @@ from redis import Redis
 from tests.support.redis import RedisServer
 
 from oakum.clock import FakeClock
-from oakum.errors import CannotRun, StoreError, UsageError
+from oakum.errors import CannotRun, StoreError, StoreMoved, UsageError
 from oakum.inspector.move import open_move
 from oakum.model.job import JobQuery, State
 from oakum.model.outcome import Completed
 from oakum.model.task import TaskSpec
-from oakum.store.care import Finding, Look, Step
+from oakum.store.care import Finding, Look, Step, Survey
 from oakum.store.moving import Notice
 from oakum.store.open import open_care, open_store
 from oakum.store.sqlite import backup as sqlite_backup
@@ -58,6 +58,17 @@ def look(url: str, steps: list[Step]) -> Callable[[], dict[str, Look]]:
             return {each.what: each for each in care.looks()}
 
     return look
+
+
+@pytest.fixture
+def survey() -> Callable[[str], Survey]:
+    """Looks at a store from outside, be it there or not."""
+
+    def survey(where: str) -> Survey:
+        with closing(open_care(where, lambda step: None, must_exist=False)) as care:
+            return care.survey()
+
+    return survey
 
 
 def findings(looks: dict[str, Look]) -> list[Finding]:
@@ -99,9 +110,20 @@ def test_a_store_that_was_used_is_sound(bench, look):
     assert not any(each.note for each in looks.values())
 
 
+@pytest.mark.parametrize("kind", [*STORES, "pgbouncer"])
+def test_a_store_is_surveyed_and_none_is_made_by_looking(bench, url, survey, tmp_path):
+    assert survey(url) == Survey(1, bench.store.durability)
+    names = os.listdir(tmp_path)
+    for _ in range(2):
+        assert survey(f"{url}x") == Survey(None, bench.store.durability)
+    assert os.listdir(tmp_path) == names
+
+
 @pytest.mark.parametrize("kind", STORES)
-def test_a_store_that_is_shut_is_told(bench, look):
+def test_a_store_that_is_shut_is_told(bench, look, url, survey):
     bench.store.moving.shut(Notice("leaving", "elsewhere"))
+    with pytest.raises(StoreMoved, match="is being moved to elsewhere"):
+        survey(url)
     assert [each.message for each in look()["open"].findings] == ["shut: being moved to elsewhere"]
 
 
@@ -191,7 +213,7 @@ def test_an_index_that_is_not_used_is_told(bench, look, url):
     assert finding.remedy == f"REINDEX INDEX CONCURRENTLY {schema}.job_due"
 
 
-def test_a_server_that_may_forget_jobs_is_told(tmp_path, clock):
+def test_a_server_that_may_forget_jobs_is_told(tmp_path, clock, survey):
     with RedisServer(
         tmp_path, "--appendonly", "no", "--maxmemory-policy", "allkeys-lru", "--maxmemory", "100mb"
     ) as server:
@@ -200,6 +222,9 @@ def test_a_server_that_may_forget_jobs_is_told(tmp_path, clock):
             bench.plain(1)
         with closing(open_care(url, lambda step: None)) as care:
             looks = {each.what: each for each in care.looks()}
+        assert survey(url).findings == (*looks["persistence"].findings, *looks["memory"].findings)
+        with pytest.raises(StoreError, match="without an append-only file a crash loses jobs"):
+            survey(server.url)
     (lossy,) = looks["persistence"].findings
     assert "CONFIG SET appendonly yes" in lossy.remedy
     policy, *_ = looks["memory"].findings

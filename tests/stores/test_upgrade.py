@@ -21,7 +21,7 @@ from oakum.errors import StoreTooNew
 from oakum.model.job import State
 from oakum.model.outcome import Completed
 from oakum.store.base import Store
-from oakum.store.open import open_store
+from oakum.store.open import open_care, open_store
 from oakum.store.postgres import schema as postgres_schema
 from oakum.store.redis import scripts
 from oakum.store.sqlite import schema as sqlite_schema
@@ -102,7 +102,11 @@ def version(url: str) -> tuple[int, int]:
 
 def test_an_older_store_becomes_a_present_one_and_keeps_everything(bench, newer, url):
     before = version(url)
-    with closing(newer()) as store:
+    store = newer()
+    with closing(open_care(url, lambda step: None)) as care:
+        assert care.survey().version == before[0]  # to look changes nothing
+    assert version(url) == before
+    with closing(store):
         counts = {count.state: count.jobs for count in store.counts()}
     assert version(url) == (before[0] + 1, 1)
     assert counts == {State.COMPLETED: 3, State.AVAILABLE: 7}
@@ -136,6 +140,11 @@ def test_an_older_oakum_leaves_a_newer_store_alone(bench, newer, url, monkeypatc
         pytest.raises(StoreTooNew, match=r"written by a newer Oakum.*upgrade Oakum here"),
     ):
         store.counts()
+    with (
+        closing(open_care(url, lambda step: None, must_exist=False)) as care,
+        pytest.raises(StoreTooNew, match="upgrade Oakum here"),
+    ):
+        care.survey()
     assert version(url) == after
 
 
@@ -163,3 +172,27 @@ def test_redis_an_older_oakum_that_runs_refuses_a_newer_store(redis_store_url, c
                 bench.plain(1)
         client.hset(f"{{{prefix}}}:meta", "version", scripts.VERSION)
         assert len(bench.claim(bench.worker())) == 1
+
+
+def test_redis_an_older_oakum_writes_nothing_into_a_newer_store_also_what_it_has_begun(redis_store_url, clock):
+    """It cannot know how a newer one writes the end of a job: that job comes back with its worker's lease."""
+    server, _, prefix = redis_store_url.partition("?prefix=")
+    with closing(Bench(lambda: open_store(redis_store_url), clock)) as bench, Redis.from_url(server) as client:
+        first, second = bench.plain(2)
+        worker = bench.worker()
+        end = bench.judge(bench.claim_one(worker), Completed())
+        client.hset(f"{{{prefix}}}:meta", "version", scripts.VERSION + 1)
+        before = {key: client.dump(key) for key in client.scan_iter(f"{{{prefix}}}:*")}
+        for act in (
+            lambda: bench.settle(worker, end),
+            lambda: bench.claim(worker),
+            lambda: bench.store.cancel([second.id], bench.now),
+            lambda: bench.store.prune(bench.now),
+            lambda: bench.another().counts(),
+        ):
+            with pytest.raises(StoreTooNew, match="upgrade oakum"):
+                act()
+        assert {key: client.dump(key) for key in client.scan_iter(f"{{{prefix}}}:*")} == before
+        client.hset(f"{{{prefix}}}:meta", "version", scripts.VERSION)
+        (held,) = bench.store.held(worker, 9)
+        assert held.id == first.id

@@ -1,22 +1,26 @@
-"""`oakum check`: imports an application and says what it declares, or what is wrong with it."""
+"""`oakum check`: imports an application, looks at its store, and says what there is, or what is wrong with it."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from oakum.cli import options
+from oakum.errors import StoreError
 from oakum.store.shown import shown_url
 
 if TYPE_CHECKING:
     from oakum.model.schedule.spec import Schedule
     from oakum.model.task import Manifest
+    from oakum.store.care import Survey
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("app", metavar="MODULE:APP", help="where the application is, like shop.tasks:app")
+    parser.add_argument("--no-store", action="store_true", help="say what the application declares, and no more")
     options.add_format(parser)
 
 
@@ -25,19 +29,37 @@ def run(args: argparse.Namespace) -> int:
     app = options.load_app(args.app)
     seconds = time.monotonic() - begun
     from oakum.cli import show
-    from oakum.cli.check_view import check_view
+    from oakum.cli.check_view import check_view, next_step, store_view
     from oakum.run.load import manifest
 
     declared = manifest(app, args.app)
     warnings = _warnings(declared)
+    survey, trouble = _survey(declared.store) if not args.no_store else (None, "")
     if args.format == "json":
-        show.print_json(_as_json(declared, app.schedules, seconds, warnings))
+        store = {"survey": survey, "trouble": trouble}
+        show.print_json(_as_json(declared, app.schedules, seconds, warnings) | store)
     else:
         console = show.console()
         now_ms = int(time.time() * 1000)
         for part in check_view(declared, app.schedules, seconds, warnings, now_ms):
             console.print(part, soft_wrap=True)
-    return 0
+        for part in store_view(survey, trouble):
+            console.print(part, soft_wrap=True)
+        console.print(next_step(declared), soft_wrap=True)
+    return 1 if trouble else 0
+
+
+def _survey(url: str) -> tuple[Survey | None, str]:
+    """What the store looks like, or why no worker can use it; neither where it is in memory."""
+    from oakum.store.open import open_care
+
+    if url.startswith("memory://"):
+        return None, ""
+    with contextlib.closing(open_care(url, lambda _: None, must_exist=False)) as care:
+        try:
+            return care.survey(), ""
+        except StoreError as error:
+            return None, str(error)
 
 
 def _warnings(declared: Manifest) -> list[str]:

@@ -1,4 +1,4 @@
-"""How `oakum check` looks: tasks, queues, schedules, what is wrong, what to do now."""
+"""How `oakum check` looks: tasks, queues, schedules, what is wrong, the store, what to do now."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from oakum.inspector.tasks import task_rules
 from oakum.model.bounds import NO_RULES, Rules
 from oakum.model.schedule.spec import Schedule
 from oakum.model.task import Manifest, TaskSpec
+from oakum.store.care import Survey
 from oakum.store.shown import shown_url
 from oakum.units import format_duration, format_size
 
@@ -22,7 +23,7 @@ from oakum.units import format_duration, format_size
 def check_view(
     declared: Manifest, schedules: Mapping[str, Schedule], seconds: float, warnings: Sequence[str], now_ms: int
 ) -> Iterator[RenderableType]:
-    """All of it, a part at a time. `seconds` are those that the import took."""
+    """What is declared, a part at a time. `seconds` are those that the import took."""
     store, count = shown_url(declared.store), len(declared.tasks)
     tasks = "1 task" if count == 1 else f"{count} tasks"
     most = declared.rules.get("store", {}).get("", NO_RULES).max_bytes
@@ -40,7 +41,17 @@ def check_view(
         yield ""
     for warning in warnings:
         yield Text(f"! {warning}", "yellow")
-    yield _next(declared)
+
+
+def store_view(survey: Survey | None, trouble: str) -> Iterator[RenderableType]:
+    """What survives in the store, and what endangers it; or why no worker can use it."""
+    if trouble:
+        yield Text(f"! {trouble}", "red")
+    if survey is not None:
+        there = "not there yet" if survey.version is None else f"there, version {survey.version}"
+        yield f"store: {there}; {survey.durability}"
+        for finding in survey.findings:
+            yield Text(f"! {show.clean(finding.message)}; {show.clean(finding.remedy)}", "yellow")
 
 
 def _tasks(tasks: Sequence[TaskSpec], rules: Mapping[str, Rules]) -> Table:
@@ -82,7 +93,7 @@ def _schedules(schedules: Mapping[str, Schedule], now_ms: int) -> Table:
     return table
 
 
-def _next(declared: Manifest) -> str:
+def next_step(declared: Manifest) -> str:
     """What to do now."""
     if not declared.tasks:
         return "declare one: put @app.task above a function"

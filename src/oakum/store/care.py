@@ -38,6 +38,15 @@ class Look(Struct, frozen=True):
     note: str = ""
 
 
+class Survey(Struct, frozen=True):
+    """A store as it looks from outside. `version` is that of its layout, None where no store is there yet; `durability` says in
+    one line what survives; `findings` are what endangers it."""
+
+    version: int | None
+    durability: str
+    findings: tuple[Finding, ...] = ()
+
+
 class Room(NamedTuple):
     """The bytes that a store took before it was compacted, and those that it takes now."""
 
@@ -47,6 +56,12 @@ class Room(NamedTuple):
 
 class Care(Protocol):
     """What `oakum store` does to one kind of store. A store that is used meanwhile goes on."""
+
+    def survey(self) -> Survey:
+        """Looks from outside: makes no store, and changes none.
+
+        Raises StoreError where a worker could not use it: out of reach, of a newer version, left, others' data, not durable enough.
+        """
 
     def looks(self) -> Iterator[Look]:
         """Looks at one thing after the other. Raises StoreError where the store can't be read at all."""

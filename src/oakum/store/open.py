@@ -44,10 +44,13 @@ def open_store(url: str, *, must_exist: bool = False) -> Store:
     raise UsageError(f"store: {url!r} is none that this Oakum knows; write it like 'sqlite:///work.db' or 'memory://'")
 
 
-def open_care(url: str, tell: Tell) -> Care:
-    """The care of the store at `url`; `tell` hears how far it has come. Raises UsageError where there is none, and for one that needs none."""
-    with closing(open_store(url, must_exist=True)):
-        pass  # it is there, and what is needed for it is installed
+def open_care(url: str, tell: Tell, *, must_exist: bool = True) -> Care:
+    """The care of the store at `url`; `tell` hears how far it has come.
+
+    Without `must_exist` it can at least be surveyed. Raises UsageError where there is none, and for one that needs none.
+    """
+    with closing(open_store(url, must_exist=must_exist)):
+        pass  # what is needed for it is installed
     scheme = url.partition("://")[0]
     if scheme == "sqlite":
         from oakum.store.sqlite.care import SqliteCare

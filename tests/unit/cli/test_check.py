@@ -27,7 +27,27 @@ def test_tasks_are_listed_with_their_limits(here, app, oakum):
     assert next(line for line in lines if "shop.mail" in line).split()[-4:] == ["mail", "learned", "none", "-"]
     assert "50.0 MiB to 200 MiB" in said.out
     assert lines[-1] == f"run it: oakum worker {target}"
+    assert "\nstore: not there yet; SQLite, WAL, on the disk before it is acknowledged" in said.out
     assert not (here / "work.db").exists()
+
+
+def test_a_store_that_is_there_is_looked_at(app, oakum):
+    target = app(APP)
+    oakum("enqueue", target, "shop.mail", '["me"]')
+    assert "\nstore: there, version 1; SQLite" in oakum("check", target).out
+    shown = json.loads(oakum("check", target, "--format", "json").out)
+    assert (shown["survey"]["version"], shown["survey"]["findings"], shown["trouble"]) == (1, [], "")
+
+
+def test_a_store_that_no_worker_can_use_is_a_finding(app, oakum):
+    target = app(APP.replace("sqlite:///work.db", "redis://127.0.0.1:1/0"))
+    said = oakum("check", target)
+    assert said.status == 1
+    assert "shop.mail(to: str) -> None" in said.out
+    assert "\n! redis://127.0.0.1:1/0: cannot reach the server" in said.out
+    assert "cannot reach" in json.loads(oakum("check", target, "--format", "json").out)["trouble"]
+    said = oakum("check", target, "--no-store")
+    assert (said.status, "cannot reach" in said.out) == (0, False)
 
 
 def test_json_for_programs(app, oakum):

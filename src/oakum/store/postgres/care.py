@@ -8,10 +8,10 @@ from typing import Final
 
 from oakum.errors import UsageError
 from oakum.model.job import State
-from oakum.store.care import Counted, Finding, Look, Room, Step, Tell, compare, orphans, stuck, whether_open
-from oakum.store.postgres import horizon, notice, rules, tally
+from oakum.store.care import Counted, Finding, Look, Room, Step, Survey, Tell, compare, orphans, stuck, whether_open
+from oakum.store.postgres import horizon, notice, rules, schema, tally
 from oakum.store.postgres.address import read_address
-from oakum.store.postgres.connection import Connection
+from oakum.store.postgres.connection import Connection, promise, set_up
 from oakum.store.postgres.db import Db
 
 _KEPT: Final = f"""
@@ -50,6 +50,18 @@ class PostgresCare:
     def __init__(self, url: str, tell: Tell) -> None:
         self._address, self._tell = read_address(url), tell
         self._connection = Connection(self._address)
+
+    def survey(self) -> Survey:
+        return self._connection.look(self._survey)
+
+    def _survey(self, db: Db) -> Survey:
+        pooled, durable = set_up(db.raw)
+        version = schema.version(db, self._address)
+        if version:
+            shut = notice.read(db)
+            if shut is not None:
+                raise shut.refusal(self._address.shown)
+        return Survey(version, promise(pooled=pooled, durable=durable), (*_server(db), *_held_back(db)))
 
     def looks(self) -> Iterator[Look]:
         once = self._connection.once

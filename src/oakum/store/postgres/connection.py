@@ -86,11 +86,15 @@ class Connection:
 
     def exists(self) -> bool:
         """Whether there is a store. Makes none."""
-        with self._lock, self._translated():
+        with self._lock:
             if self._db is not None:
                 return True
-            with connect(self.address) as raw:
-                return schema.version(Db(raw, self.address.schema), self.address) is not None
+        return self.look(lambda db: schema.version(db, self.address) is not None)
+
+    def look(self, work: Callable[[Db], T]) -> T:
+        """`work` on a connection of its own, for which no store is made, or brought to the present version."""
+        with self._lock, self._translated(), connect(self.address) as raw:
+            return work(Db(raw, self.address.schema))
 
     def _run(self, work: Callable[[Db], T], frame: Callable[[Db], contextlib.AbstractContextManager[Any]]) -> T:
         for last in (*(False,) * (TRIES - 1), True):
@@ -141,14 +145,7 @@ class Connection:
     def _open(self) -> Db:
         raw = connect(self.address)
         try:
-            self._pooled = is_pooled(raw)
-            if self._pooled:
-                raw.prepare_threshold = None
-            else:
-                raw.execute(_SESSION)
-            self._durable = raw.execute(
-                "SELECT current_setting('synchronous_commit') <> 'off' AND current_setting('fsync') = 'on'"
-            ).fetchone() == (True,)
+            self._pooled, self._durable = set_up(raw)
             db = Db(raw, self.address.schema)
             schema.prepare(db, self.address)
         except BaseException:
@@ -206,6 +203,25 @@ class Line(psycopg.Connection[Any]):
 def connect(address: Address) -> Line:
     """A new connection of this process, with autocommit."""
     return Line.connect(address.conninfo, autocommit=True)
+
+
+def set_up(raw: psycopg.Connection[Any]) -> tuple[bool, bool]:
+    """Gives a new connection what ours have, where that is possible: is it a pooler's, and are its commits on a disk."""
+    pooled = is_pooled(raw)
+    if pooled:
+        raw.prepare_threshold = None
+    else:
+        raw.execute(_SESSION)
+    durable = raw.execute("SELECT current_setting('synchronous_commit') <> 'off' AND current_setting('fsync') = 'on'")
+    return pooled, durable.fetchone() == (True,)
+
+
+def promise(*, pooled: bool, durable: bool) -> str:
+    """What survives, in one line."""
+    safe = "nothing acknowledged is lost by SIGKILL or power loss"
+    loss = "synchronous_commit or fsync is off on this server: a crash of it loses what was acknowledged just before"
+    poll = "; behind a pooler, where nobody can LISTEN: workers poll" if pooled else ""
+    return f"PostgreSQL: {safe if durable else loss}{poll}"
 
 
 def is_pooled(raw: psycopg.Connection[Any]) -> bool:

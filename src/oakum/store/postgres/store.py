@@ -53,7 +53,7 @@ from oakum.store.postgres import rules as bounds
 from oakum.store.postgres.address import read_address
 from oakum.store.postgres.bell import BellTower, channel
 from oakum.store.postgres.claim import Sight
-from oakum.store.postgres.connection import Connection
+from oakum.store.postgres.connection import Connection, promise
 from oakum.store.postgres.db import Db
 from oakum.store.postgres.insert import Promise, names_of, write_jobs, write_plain
 from oakum.store.postgres.moving import PostgresMoving
@@ -89,12 +89,7 @@ class PostgresStore:
 
     @property
     def durability(self) -> str:
-        safe = "nothing acknowledged is lost by SIGKILL or power loss"
-        loss = (
-            "synchronous_commit or fsync is off on this server: a crash of it loses what was acknowledged just before"
-        )
-        poll = "; behind a pooler, where nobody can LISTEN: workers poll" if self._connection.pooled else ""
-        return f"PostgreSQL: {safe if self._connection.durable else loss}{poll}"
+        return promise(pooled=self._connection.pooled, durable=self._connection.durable)
 
     def exists(self) -> bool:
         """Whether there is a store at this address; makes none by looking."""

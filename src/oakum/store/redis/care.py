@@ -9,10 +9,24 @@ from typing import Final, NamedTuple
 
 from oakum.errors import StoreError, UsageError
 from oakum.model.job import State
-from oakum.store.care import Counted, Finding, Key, Look, Room, Step, Tell, compare, orphans, stuck, whether_open
+from oakum.store.care import (
+    Counted,
+    Finding,
+    Key,
+    Look,
+    Room,
+    Step,
+    Survey,
+    Tell,
+    compare,
+    orphans,
+    stuck,
+    whether_open,
+)
+from oakum.store.moving import NOTICE, Notice
 from oakum.store.redis import read, server
-from oakum.store.redis.address import parse
-from oakum.store.redis.connection import Connection
+from oakum.store.redis.address import Durability, parse
+from oakum.store.redis.connection import Connection, refuse_newer
 from oakum.store.redis.moving import RedisMoving
 from oakum.store.redis.records import decode_names
 from oakum.store.redis.wire import blob
@@ -29,10 +43,24 @@ class RedisCare:
         self._address, self._tell = parse(url), tell
         self._connection = Connection(self._address)
 
+    def survey(self) -> Survey:
+        return self._connection.look(self._survey)
+
+    def _survey(self, ask: server.Ask) -> Survey:
+        promised = server.check(ask, self._address)
+        version, shut = ask("HMGET", self._connection.key + "meta", "version", NOTICE)
+        if version is not None:
+            refuse_newer(int(version), self._address.shown)
+        if shut is not None:
+            raise Notice.decode(shut).refusal(self._address.shown)
+        findings = *_persistence(ask, promised), *_memory(ask)
+        return Survey(None if version is None else int(version), server.promise(promised), findings)
+
     def looks(self) -> Iterator[Look]:
+        ask = self._connection.ask
         yield whether_open(RedisMoving(self._connection).notice())
-        yield Look("persistence", tuple(self._persistence()))
-        yield Look("memory", tuple(self._memory()))
+        yield Look("persistence", tuple(_persistence(ask, self._connection.durability)))
+        yield Look("memory", tuple(_memory(ask)))
         for _ in range(_TRIES):
             before = self._kept()
             found = self._census()
@@ -71,31 +99,6 @@ class RedisCare:
     def close(self) -> None:
         self._connection.close()
 
-    def _persistence(self) -> Iterator[Finding]:
-        promised = self._connection.durability
-        if promised in ("none", "no"):
-            yield Finding(
-                server.promise(promised), "CONFIG SET appendonly yes, appendfsync everysec, and in redis.conf"
-            )
-        told = server.info(self._connection.ask, "persistence")
-        for name in ("aof_last_write_status", "aof_last_bgrewrite_status", "rdb_last_bgsave_status"):
-            if told.get(name, "ok") != "ok":
-                yield Finding(f"{name} is {told[name]}: the server can't write its files", "see its log and its disk")
-
-    def _memory(self) -> Iterator[Finding]:
-        policy = self._connection.ask("CONFIG", "GET", "maxmemory-policy")
-        if policy and policy[1] != b"noeviction":
-            yield Finding(
-                f"maxmemory-policy is {policy[1].decode()}: short of memory, the server deletes jobs",
-                "CONFIG SET maxmemory-policy noeviction, and in redis.conf",
-            )
-        space = server.space(self._connection.ask)
-        if space.limit and space.used > _NEARLY_FULL * space.limit:
-            share = 100 * space.used // space.limit
-            yield Finding(
-                f"{share} % of the server's memory is in use", "raise maxmemory, or let ended jobs go: oakum purge own"
-            )
-
     def _kept(self) -> dict[Key, tuple[int, int]]:
         counts = read.counts(*self._connection.call("counts"))
         return {(count.queue, count.task, count.state): (count.jobs, count.bytes) for count in counts}
@@ -119,6 +122,30 @@ class RedisCare:
             lost += orphaned
             above = None if last is None else b"(" + last
         return _Census({key: (jobs[key], sizes[key]) for key in jobs}, lost, held)
+
+
+def _persistence(ask: server.Ask, promised: Durability) -> Iterator[Finding]:
+    if promised in ("none", "no"):
+        yield Finding(server.promise(promised), "CONFIG SET appendonly yes, appendfsync everysec, and in redis.conf")
+    told = server.info(ask, "persistence")
+    for name in ("aof_last_write_status", "aof_last_bgrewrite_status", "rdb_last_bgsave_status"):
+        if told.get(name, "ok") != "ok":
+            yield Finding(f"{name} is {told[name]}: the server can't write its files", "see its log and its disk")
+
+
+def _memory(ask: server.Ask) -> Iterator[Finding]:
+    policy = server.info(ask, "memory").get("maxmemory_policy", "noeviction")  # a managed server may tell no settings
+    if policy != "noeviction":
+        yield Finding(
+            f"maxmemory-policy is {policy}: short of memory, the server deletes jobs",
+            "CONFIG SET maxmemory-policy noeviction, and in redis.conf",
+        )
+    space = server.space(ask)
+    if space.limit and space.used > _NEARLY_FULL * space.limit:
+        share = 100 * space.used // space.limit
+        yield Finding(
+            f"{share} % of the server's memory is in use", "raise maxmemory, or let ended jobs go: oakum purge own"
+        )
 
 
 class _Census(NamedTuple):

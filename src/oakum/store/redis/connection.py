@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
-from typing import Any, Final, Protocol, cast
+from collections.abc import Callable, Iterator
+from typing import Any, Final, Protocol, TypeVar, cast
 
 from redis import exceptions as redis_errors
 from redis.backoff import NoBackoff
@@ -19,6 +19,8 @@ from oakum.store.redis import server
 from oakum.store.redis.address import Address, Durability
 from oakum.store.redis.scripts import VERSION, script
 from oakum.store.redis.wire import encode
+
+T = TypeVar("T")
 
 TIMEOUT_S: Final = 5.0
 _SETTINGS: Final[dict[str, Any]] = {
@@ -76,8 +78,12 @@ class Connection:
 
     def exists(self) -> bool:
         """Whether there is a store."""
+        return self.look(lambda ask: bool(ask("EXISTS", self.key + "meta")))
+
+    def look(self, work: Callable[[server.Ask], T]) -> T:
+        """`work` that asks before anything is known of the server, and for which no store is made."""
         with self._translated():
-            return bool(self._send("EXISTS", self.key + "meta"))
+            return work(self._send)
 
     def open_line(self) -> Line:
         """One more connection, for whoever listens on it."""
@@ -103,14 +109,12 @@ class Connection:
         return durability
 
     def _check_version(self) -> None:
-        """Makes the store if it is not there, and brings an older one up to date."""
+        """Makes the store if it is not there. There is no older version yet that could be brought up to date."""
         found = self._send("HGET", self.key + "meta", "version")
         if found is None:
             self._send("HSETNX", self.key + "meta", "version", VERSION)
-        elif int(found) > VERSION:
-            raise StoreTooNew(
-                f"{self.address.shown}: the store has version {int(found)}, this Oakum knows {VERSION}; upgrade oakum"
-            )
+        else:
+            refuse_newer(int(found), self.address.shown)
 
     def _run(self, verb: str, packed: bytes) -> Any:
         text, sha = script(verb)
@@ -196,6 +200,12 @@ class Connection:
                 f"{self.address.shown}: other data has the names of its keys; give the store a prefix of its own"
             )
         return StoreError(f"{self.address.shown}: the server refuses ({text})")
+
+
+def refuse_newer(version: int, shown: str) -> None:
+    """Raises StoreTooNew for the number of a later version."""
+    if version > VERSION:
+        raise StoreTooNew(f"{shown}: the store has version {version}, this Oakum knows {VERSION}; upgrade oakum")
 
 
 class _OtherVersion(StoreError):

@@ -10,10 +10,24 @@ import apsw
 
 from oakum.errors import CannotRun
 from oakum.model.job import State
-from oakum.store.care import RECOUNT, Counted, Finding, Look, Room, Step, Tell, compare, orphans, stuck, whether_open
+from oakum.store.care import (
+    RECOUNT,
+    Counted,
+    Finding,
+    Look,
+    Room,
+    Step,
+    Survey,
+    Tell,
+    compare,
+    orphans,
+    stuck,
+    whether_open,
+)
 from oakum.store.sqlite import notice, rules
 from oakum.store.sqlite.backup import backup
-from oakum.store.sqlite.connection import Connection, fetch_all, fetch_one
+from oakum.store.sqlite.connection import PROMISE, Connection, fetch_all, fetch_one
+from oakum.store.sqlite.filesystem import refuse_network
 from oakum.store.sqlite.space import used
 from oakum.units import MIB, format_size
 
@@ -52,6 +66,17 @@ class SqliteCare:
 
     def __init__(self, path: str, tell: Tell) -> None:
         self._connection, self._tell = Connection(path), tell
+
+    def survey(self) -> Survey:
+        path = self._connection.path
+        refuse_network(path)
+        if not os.path.exists(path):
+            return Survey(None, PROMISE)
+        with self._connection.look() as db:
+            version = int(fetch_one(db, "PRAGMA user_version")[0])
+            if version:  # else somebody is making it at this moment
+                notice.refuse(db, path)
+            return Survey(version or None, PROMISE)
 
     def looks(self) -> Iterator[Look]:
         with self._connection.read() as db:

@@ -21,6 +21,10 @@ from oakum.store.sqlite.log import Log
 from oakum.store.sqlite.turnstile import Turnstile
 
 Sync = Literal["FULL", "NORMAL"]
+PROMISE: Final = (
+    "SQLite, WAL, on the disk before it is acknowledged: nothing of that is lost by SIGKILL or power loss"
+    " (claims and renewals may be: they are void after a reboot)"
+)
 
 _BUSY_MS: Final = 10_000  # only foreign tools are waited for here: Oakum's own writers queue at the turnstile
 _CHECKPOINT_PAGES: Final = 4_000
@@ -86,6 +90,15 @@ class Connection:
             except (Undecided, apsw.IOError):
                 self.rest()  # what this connection believes of the file is no longer to be trusted
                 raise
+
+    @contextlib.contextmanager
+    def look(self) -> Iterator[apsw.Connection]:
+        """A connection of its own that changes nothing, to a file that is there. Raises StoreTooNew, or NotAStore."""
+        with _translated(self.path):
+            with contextlib.closing(apsw.Connection(self.path, flags=apsw.SQLITE_OPEN_READONLY)) as db:
+                db.set_busy_timeout(_BUSY_MS)
+                schema.check(db, self.path)
+                yield db
 
     def flush(self) -> None:
         """Waits until the disk has all that was committed, by whomever. Raises Undecided when it fails in that."""

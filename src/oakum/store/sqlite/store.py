@@ -34,7 +34,7 @@ from oakum.store.base import (
 from oakum.store.sqlite import bounds, claim, holders, keys, limits, prune, read, schedules, settle, space
 from oakum.store.sqlite import rules as ruling
 from oakum.store.sqlite.bell import Listener
-from oakum.store.sqlite.connection import Connection, Sync, fetch_all, fetch_one
+from oakum.store.sqlite.connection import PROMISE, Connection, Sync, fetch_all, fetch_one
 from oakum.store.sqlite.insert import Inserter, write_jobs
 from oakum.store.sqlite.moving import SqliteMoving
 from oakum.store.sqlite.names import Names
@@ -59,10 +59,7 @@ class SqliteStore:
 
     @property
     def durability(self) -> str:
-        return (
-            "SQLite, WAL, on the disk before it is acknowledged: nothing of that is lost by SIGKILL or power loss"
-            " (claims and renewals may be: they are void after a reboot)"
-        )
+        return PROMISE
 
     # -- jobs come in and go out ---------------------------------------------------------------------------------------
 
