@@ -50,6 +50,7 @@ def run(measures: Mapping[str, Measure], args: argparse.Namespace, about: str, o
     for name in args.only:
         results[name] = [measures[name]() for _ in range(1 if name in once else args.runs)]
         missed += sum(not _show(list(figures)) for figures in zip(*results[name], strict=True))
+    print(f"load at the end {load()}")
     if args.json:
         _write(args.json, where, results)
     return 1 if missed else 0
@@ -57,8 +58,12 @@ def run(measures: Mapping[str, Measure], args: argparse.Namespace, about: str, o
 
 def machine() -> str:
     """What it ran on, and what else was going on there."""
-    load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
-    return f"Linux {platform.release()}, {os.cpu_count()} processors, load {load}; Python {platform.python_version()}"
+    return f"Linux {platform.release()}, {os.cpu_count()} processors, load {load()}; Python {platform.python_version()}"
+
+
+def load() -> str:
+    """Of the last 1, 5 and 15 minutes."""
+    return ", ".join(f"{each:.1f}" for each in os.getloadavg())
 
 
 def _show(figures: list[Figure]) -> bool:
