@@ -13,7 +13,7 @@ from typing import Final
 from oakum.errors import UsageError
 from oakum.host.tree import resident
 from oakum.purge.options import FIRST_BATCH, Ended, Options, Progress, Report
-from oakum.purge.pace import next_size, pause_after, retry_delay
+from oakum.purge.pace import learn_cost, next_size, pause_after, retry_delay
 from oakum.purge.target import Contended, DiskFull, Target
 from oakum.units import parse_duration, parse_size
 
@@ -67,7 +67,7 @@ class _Purge:
         self._max_time = None if options.max_time is None else parse_duration(options.max_time, name="max_time")
         self._max_memory = None if options.max_memory is None else parse_size(options.max_memory, name="max_memory")
         self._rows = self._freed = self._batches = self._tries = 0
-        self._longest = 0.0
+        self._longest = self._cost = 0.0
         self._began, self._resident = self._clock.monotonic(), _resident()
         self._size = self._room(min(FIRST_BATCH, options.largest_batch))
 
@@ -102,9 +102,9 @@ class _Purge:
         self._freed += batch.freed
         self._batches += 1
         self._longest = max(self._longest, batch.locked)
-        size = next_size(self._size, batch.rows, batch.locked, self._max_lock, self._options.largest_batch)
-        self._size = self._room(size)
-        return pause_after(batch.locked, batch.shuts_out) if self._pause is None else self._pause
+        self._cost = learn_cost(self._cost, batch)
+        self._size = self._room(next_size(self._size, self._cost, self._max_lock, self._options.largest_batch))
+        return pause_after(batch) if self._pause is None else self._pause
 
     def _undone(self) -> float:
         """The batch was undone by somebody else's lock: a smaller one, the seconds to wait before it."""

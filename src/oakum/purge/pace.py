@@ -4,29 +4,41 @@ from __future__ import annotations
 
 from typing import Final
 
+from oakum.purge.target import Batch
+
 _AIM: Final = 0.25  # of the longest lock allowed: a batch that meets a slow disk may take four times as long
+_FORGET: Final = 0.25  # of what slower batches have taught, at each quicker one: it may have been a fluke
 _PAUSE: Final = 0.02  # of the time that the last batch held its locks
-_PAUSE_SHUT_OUT: Final = (
-    0.25  # those who were shut out look again only now and then: leave them time to find the door open
-)
+_PAUSE_SHUT_OUT: Final = 0.25  # who was shut out looks again only now and then: leave time to find the door open
 _FIRST_RETRY_SECONDS: Final = 0.05
 _LONGEST_RETRY_SECONDS: Final = 2.0
 
 
-def next_size(asked: int, rows: int, locked: float, max_lock: float, largest: int) -> int:
-    """Rows of the batch after one that was asked for `asked` rows and deleted `rows` of them in `locked` seconds.
+def learn_cost(known: float, batch: Batch) -> float:
+    """Seconds of lock to expect for a row after `batch`, where `known` were expected before (0: nothing is known yet).
 
-    It aims at 25 % of `max_lock` at the measured rate, changes by a factor of 4 down or 2 up, and stays in 1..`largest`.
+    A slower batch counts at once, a quicker one by a quarter.
     """
-    if rows == 0 or locked <= 0:
+    if batch.rows == 0:
+        return known
+    cost = batch.locked / batch.rows
+    return max(cost, known + _FORGET * (cost - known)) if known else cost
+
+
+def next_size(asked: int, cost: float, max_lock: float, largest: int) -> int:
+    """Rows of the batch after one of `asked` rows, where a row costs `cost` seconds of lock.
+
+    It aims at 25 % of `max_lock`, changes by a factor of 4 down or 2 up, and stays in 1..`largest`.
+    """
+    if cost == 0:
         return min(asked, largest)
-    fits = int(rows * _AIM * max_lock / locked)
+    fits = int(_AIM * max_lock / cost)
     return min(max(fits, asked // 4, 1), asked * 2, largest)
 
 
-def pause_after(locked: float, shuts_out: bool) -> float:
-    """Seconds to leave to others after locks were held for `locked` seconds; `shuts_out`: every writer had to wait."""
-    return (_PAUSE_SHUT_OUT if shuts_out else _PAUSE) * locked
+def pause_after(batch: Batch) -> float:
+    """Seconds to leave to others after `batch`: a share of the time for which it held its locks."""
+    return (_PAUSE_SHUT_OUT if batch.shuts_out else _PAUSE) * batch.locked
 
 
 def retry_delay(tries: int) -> float:

@@ -2,43 +2,55 @@
 
 import pytest
 
-from oakum.purge.pace import next_size, pause_after, retry_delay
+from oakum.purge.pace import learn_cost, next_size, pause_after, retry_delay
+from oakum.purge.target import Batch
 
 
 def test_a_batch_that_was_quick_is_doubled():
-    assert next_size(1000, 1000, 0.001, 0.25, 20_000) == 2000
+    assert next_size(1000, 1e-6, 0.25, 20_000) == 2000
 
 
 def test_a_batch_aims_at_a_quarter_of_the_longest_lock():
-    assert next_size(1000, 1000, 0.1, 0.25, 20_000) == 625
+    assert next_size(1000, 1e-4, 0.25, 20_000) == 625
 
 
 def test_a_slow_batch_is_cut_to_a_quarter_at_most():
-    assert next_size(1000, 1000, 100.0, 0.25, 20_000) == 250
+    assert next_size(1000, 0.1, 0.25, 20_000) == 250
 
 
 def test_a_batch_of_one_row_stays_one_row_however_slow():
-    assert next_size(1, 1, 100.0, 0.25, 20_000) == 1
+    assert next_size(1, 100.0, 0.25, 20_000) == 1
 
 
 def test_the_largest_batch_is_a_bound():
-    assert next_size(20_000, 20_000, 0.001, 0.25, 20_000) == 20_000
+    assert next_size(20_000, 1e-9, 0.25, 20_000) == 20_000
 
 
-def test_a_batch_that_deleted_nothing_says_nothing():
-    assert next_size(1000, 0, 5.0, 0.25, 20_000) == 1000
+def test_before_anything_is_known_the_size_stays():
+    assert next_size(1000, 0.0, 0.25, 20_000) == 1000
+
+
+def test_a_slower_batch_counts_at_once_and_a_quicker_one_by_a_quarter():
+    assert learn_cost(0.0, Batch(1000, 0.1)) == pytest.approx(1e-4)
+    assert learn_cost(1e-4, Batch(1000, 0.4)) == pytest.approx(4e-4)
+    assert learn_cost(4e-4, Batch(1000, 0.0)) == pytest.approx(3e-4)
+
+
+def test_a_batch_that_deleted_nothing_teaches_nothing():
+    assert learn_cost(1e-4, Batch(0, 5.0)) == 1e-4
 
 
 @pytest.mark.parametrize("rows_per_second", [50, 3_000, 400_000])
 def test_locks_settle_below_the_limit_whatever_the_speed(rows_per_second):
-    size = 1000
+    size, cost = 1000, 0.0
     for _ in range(12):
-        size = next_size(size, size, size / rows_per_second, 0.25, 1_000_000)
+        cost = learn_cost(cost, Batch(size, size / rows_per_second))
+        size = next_size(size, cost, 0.25, 1_000_000)
     assert 0.15 * 0.25 < size / rows_per_second <= 0.25 * 0.25
 
 
 def test_writers_that_are_shut_out_get_a_longer_pause():
-    assert pause_after(0.1, shuts_out=True) > 10 * pause_after(0.1, shuts_out=False) > 0
+    assert pause_after(Batch(1, 0.1, shuts_out=True)) > 10 * pause_after(Batch(1, 0.1)) > 0
 
 
 def test_retries_wait_longer_each_time_up_to_two_seconds():
