@@ -197,31 +197,6 @@ def test_a_directory_that_is_mounted_from_elsewhere_is_not_entered(tmp_path, env
     assert not (tmp_path / "root" / "inner").exists()
 
 
-RESULTS = ("celery_taskmeta", "celery_tasksetmeta")
-
-
-@pytest.fixture
-def results(database, url):
-    """Celery's tables of results in the same file: three rows in each, two of them old."""
-    for name in RESULTS:
-        database.execute(f"CREATE TABLE {name} (id INTEGER PRIMARY KEY, date_done DATETIME)")
-        for year in (2020, 2021, 2999):
-            database.execute(f"INSERT INTO {name} (date_done) VALUES (?)", (f"{year}-01-01 00:00:00.000000",))
-    return url
-
-
-def test_a_ready_purge_and_what_it_wants_to_know(results, environment):
-    done = run("ready", "celery-database", results, "--older-than", "90d", environment=environment)
-    assert done.returncode == 0, done.stderr
-    assert [line.partition(" deleted")[0].split(": ")[1] for line in done.stdout.splitlines()] == ["2 rows"] * 2
-    for words, line in (
-        ([results], "celery-database: say --older-than, like --older-than 90d"),
-        (["--older-than", "90d"], "celery-database: give the results' database URL as the second word"),
-    ):
-        wrong = run("ready", "celery-database", *words, environment=environment)
-        assert (wrong.returncode, wrong.stderr) == (2, f"oakum: {line}\n")
-
-
 ON_A_SMALL_DISK = """
 import sys
 from tests.support.small_disk import SmallDisk, fill
