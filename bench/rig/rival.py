@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import glob
 import json
 import os
 import signal
@@ -141,8 +140,8 @@ class Rival:
         return self._servers[self.info["store"]].used()
 
     def _files(self) -> list[str]:
-        """Its database, and what is beside it."""
-        return glob.glob(f"{self._file}*")
+        """Its database, and what SQLite has beside it."""
+        return [self._file + suffix for suffix in ("", "-wal", "-shm") if os.path.exists(self._file + suffix)]
 
 
 def _cpu_s(pids: list[int]) -> float:
