@@ -343,6 +343,19 @@ def learn(scheduler: Scheduler, bench: Bench, *names: str) -> None:
         scheduler.turn(bench.holder)
 
 
+def test_a_few_schedules_are_there_after_one_turn_however_slow_the_store_is(bench, scheduler, monkeypatch) -> None:
+    """So they are before the first job has run, and whoever waited for that finds them."""
+    monkeypatch.setattr("oakum.run.worker.scheduler.STEP_S", -1.0)
+    scheduler.learn(
+        write_declared({name: Schedule(every("10s"), NewJob(b"", "refresh", b"\x90")) for name in "abcdefghij"}),
+        "shop:app",
+    )
+    scheduler.turn(bench.holder)
+    assert len(bench.store.schedules()) == 8
+    scheduler.turn(bench.holder)
+    assert len(bench.store.schedules()) == 10
+
+
 def test_the_leader_is_patient_until_the_next_tick(bench, scheduler) -> None:
     learn(scheduler, bench, "a")
     scheduler.tick(bench.holder, leads=True)

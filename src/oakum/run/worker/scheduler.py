@@ -19,6 +19,7 @@ from oakum.store.base import Store
 
 OVERDUE_MS: Final = 5000  # from when on a tick is anybody's
 STEP_S: Final = 0.02  # that bringing declarations to the store may take of one turn
+AT_LEAST: Final = 8  # schedules in one turn, however slow the disk is: most applications have all of theirs before their first job runs
 AGAIN_S: Final = 1.0  # after a look that changed nothing, and after trouble with the store
 
 
@@ -101,8 +102,8 @@ class Scheduler:
     def _step(self, steps: Iterator[None]) -> None:
         """Goes on with it for a moment."""
         deadline = time.monotonic() + STEP_S
-        for _ in steps:
-            if time.monotonic() > deadline:
+        for done, _ in enumerate(steps, 1):
+            if done >= AT_LEAST and time.monotonic() > deadline:
                 return
         self.close()
         self._next_ms = self._store.next_tick()
