@@ -51,17 +51,25 @@ def promise(durability: Durability) -> str:
 
 
 def space(ask: Ask, bound: int | None = None) -> Space:
+    """`read_space` of what the server tells now."""
+    return read_space(ask("INFO", "memory"), bound)
+
+
+def read_space(told: bytes, bound: int | None) -> Space:
     """What the server's memory holds, of whomever it is, and its limit: the least of `bound` and `maxmemory`, or, of a server
-    that has none, four fifths of its host's memory; None where it tells neither."""
-    memory = info(ask, "memory")
+    that has none, four fifths of its host's memory; None where it tells neither. `told` is what INFO answers of its memory."""
+    memory = _values(told)
     own = int(memory.get("maxmemory", 0)) or int(memory.get("total_system_memory", 0)) * 4 // 5
     return Space(int(memory["used_memory"]), min((limit for limit in (own, bound) if limit), default=None))
 
 
 def info(ask: Ask, section: str) -> dict[str, str]:
     """A section of the server's INFO."""
-    lines = ask("INFO", section).decode().splitlines()
-    return dict(line.split(":", 1) for line in lines if ":" in line)
+    return _values(ask("INFO", section))
+
+
+def _values(told: bytes) -> dict[str, str]:
+    return dict(line.split(":", 1) for line in told.decode().splitlines() if ":" in line)
 
 
 def _untold(address: Address, error: ResponseError) -> Durability:

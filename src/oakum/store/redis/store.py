@@ -253,8 +253,8 @@ class RedisStore:
         return read.flows(*self._call("flows"))
 
     def space(self) -> Space:
-        bound = self.rules("store").get("", Ruled()).rules.max_bytes
-        return server.space(self._connection.ask, bound)
+        told, bound = self._call("space")
+        return server.read_space(told, bound)
 
     def warnings(self) -> Sequence[str]:
         return ()
@@ -326,8 +326,9 @@ class RedisStore:
 def _settlement(each: Settlement, batch: Batch) -> tuple[Any, ...]:
     """A row as `settle.lua` takes it."""
     return (
-        each.ref, each.token, each.state, each.run_at_ms, each.ended_ms, each.keep_until_ms, each.tries, each.crashes,
-        each.over, each.suspect, blob(each.record), each.story, blob(each.log), [batch.row(job) for job in each.follow],
+        blob(each.id), each.ref, each.token, each.state, each.run_at_ms, each.ended_ms, each.keep_until_ms, each.tries,
+        each.crashes, each.over, each.suspect, blob(each.record), each.story, blob(each.log),
+        [batch.row(job) for job in each.follow],
     )  # fmt: skip
 
 

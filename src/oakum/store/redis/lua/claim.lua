@@ -33,11 +33,11 @@ local function look(line)
   if line.at > #line.rows then
     refill(line)
   end
-  local member = line.rows[line.at]
-  line.id = member and member:sub(13)
-  if member then
+  local place = line.rows[line.at]
+  line.place, line.id = place, place and place:sub(13)
+  if place then
     line.rank = tonumber(line.rows[line.at + 1])
-    line.run_at, line.seq = struct.unpack('>I6I6', member)
+    line.run_at, line.seq = struct.unpack('>I6I6', place)
   end
 end
 
@@ -87,8 +87,8 @@ end
 local found, holding = {}, {}
 local put_off = 0
 
-local function start(job)
-  leave(job)
+local function start(job, place)
+  leave(job, place)
   move(job, RUNNING)
   job.holder, job.token = holder, job.token + 1
   found[#found + 1] = job.id
@@ -147,7 +147,7 @@ local function take(queue)
       if field then
         note_starts(rate, field, now, 1)
       end
-      start(job)
+      start(job, line.place)
     end
     line.at = line.at + 2
     look(line)

@@ -25,17 +25,25 @@ local function line_of_key(job, key)
   return P .. 'line:' .. job.queue .. ':' .. key
 end
 
-local pending = {}  -- by sorted set and member: the score, or false to remove it
+-- By sorted set: members in the order in which they changed, near ones together, and the score of each, false to remove it.
+local pending = {}
 
 local function put_in(set, member, score)
-  local members = pending[set] or {}
-  members[member] = score
-  pending[set] = members
+  local changes = pending[set]
+  if not changes then
+    changes = {members = {}, scores = {}}
+    pending[set] = changes
+  end
+  if changes.scores[member] == nil then
+    changes.members[#changes.members + 1] = member
+  end
+  changes.scores[member] = score
 end
 
-local function stand(job, here)
+-- `place` is the job's place in the line of those ready, where it is known.
+local function stand(job, here, place)
   if job.state == AVAILABLE then
-    put_in(ready_key(job.queue, job.task), place_in_line(job), here and -job.priority)
+    put_in(ready_key(job.queue, job.task), place or place_in_line(job), here and -job.priority)
   elseif job.state == SCHEDULED then
     put_in(P .. 'due', seat(job), here and job.run_at)
   elseif job.state == HELD then  -- at once: whoever leaves a place looks there
@@ -60,8 +68,8 @@ local function enter(job)
   end
 end
 
-local function leave(job)
-  stand(job, false)
+local function leave(job, place)
+  stand(job, false, place)
   if expiry(job) then
     put_in(P .. 'expiring', seat(job), false)
   end
@@ -86,9 +94,10 @@ local function note_open(set)
 end
 
 local function flush()
-  for set, members in pairs(pending) do
+  for set, changes in pairs(pending) do
     local added, removed = {}, {}
-    for member, score in pairs(members) do
+    for _, member in ipairs(changes.members) do
+      local score = changes.scores[member]
       if score then
         added[#added + 1] = text_of(score)
         added[#added + 1] = member

@@ -1,10 +1,9 @@
 #!lua flags=allow-oom
 -- settle(settlements, holder, now, not_again, names, dropped, starts kept, bytes of logs kept): see Store.settle; the late
 -- ones, or a refusal of what follows.
--- A settlement: {ref, token, state, run_at, ended, keep_until, tries, crashes, over, suspect, record, story, log, follow}.
+-- A settlement: {id, ref, token, state, run_at, ended, keep_until, tries, crashes, over, suspect, record, story, log, follow}.
 local settlements, holder, now, not_again, names, dropped, starts_kept, logs_kept = unpack(ARGS)
-local held = P .. 'held:' .. holder
-local refs, late, follow, gone = {}, {}, {}, {}
+local late, follow, gone = {}, {}, {}
 local again = false
 
 local function keep_log(job, log)
@@ -36,7 +35,7 @@ local function keep_story(job, record, story, log)
 end
 
 local function write(job, row)
-  local _, _, state, run_at, ended, keep_until, tries, crashes, over, suspect, record, story, log = unpack(row, 1, 13)
+  local state, run_at, ended, keep_until, tries, crashes, over, suspect, record, story, log = unpack(row, 4, 14)
   record = record or ''
   job.tries, job.crashes, job.over = tries, crashes, over
   set(job, SUSPECT, suspect)
@@ -55,9 +54,9 @@ local function write(job, row)
   put(job)
 end
 
-local function still_held(row, id)
-  local job = id and get(id:sub(1, 16))
-  return job and job.state == RUNNING and job.token == row[2] and job.holder == holder and job
+local function still_held(row)
+  local job = get(row[1])
+  return job and job.state == RUNNING and job.seq == row[2] and job.token == row[3] and job.holder == holder and job
 end
 
 -- What follows is looked at before anything is written, as if what it follows had ended already.
@@ -65,7 +64,7 @@ local function look_ahead(job, row)
   if ahead.states[job.id] then
     return
   end
-  local state = (row[5] and row[3]) or (has(job, CANCEL) and not_again[1]) or row[3]
+  local state = (row[6] and row[4]) or (has(job, CANCEL) and not_again[1]) or row[4]
   local function add(kind, change)
     local field = kind .. ':' .. job.queue
     ahead.loads[field] = (ahead.loads[field] or 0) + change
@@ -77,32 +76,29 @@ local function look_ahead(job, row)
     add('jobs', -1)
     add('bytes', -payload_bytes(job))
   end
-  for _, each in ipairs(row[14]) do
+  for _, each in ipairs(row[15]) do
     follow[#follow + 1] = each
   end
 end
 
-local function settle(place, row, id)
-  local job = still_held(row, id)
+local function settle(place, row)
+  local job = still_held(row)
   if not job then
     late[#late + 1] = place - 1
     return
   end
-  gone[#gone + 1] = refs[place]
+  local ref = text_of(job.seq)
+  gone[#gone + 1] = ref
   if has(job, CANCEL) then
-    call('SREM', P .. 'asked:' .. holder, row[1])
+    call('SREM', P .. 'asked:' .. holder, ref)
   end
   write(job, row)
 end
 
-for place, row in ipairs(settlements) do
-  refs[place] = text_of(row[1])
-end
-local ids = call('HMGET', held, unpack(refs))
 local plan, refused
 if #names > 0 then
-  for place, row in ipairs(settlements) do
-    local job = still_held(row, ids[place])
+  for _, row in ipairs(settlements) do
+    local job = still_held(row)
     if job then
       look_ahead(job, row)
     end
@@ -113,10 +109,10 @@ if #names > 0 then
   end
 end
 for place, row in ipairs(settlements) do
-  settle(place, row, ids[place])
+  settle(place, row)
 end
 flush()
-many('HDEL', held, gone)
+many('HDEL', P .. 'held:' .. holder, gone)
 many('HDEL', P .. 'progress', gone)
 if plan then
   insert(plan, now)
