@@ -105,6 +105,21 @@ def test_each_row_is_heard_of_once(alias):
     assert set(heard.values()) == {1}
 
 
+def test_signals_come_in_the_order_of_delete_batch_by_batch(alias):
+    from django.db import transaction
+
+    rows = family(alias)
+    keys = list(rows.order_by("pk").values_list("pk", flat=True))
+    with receiving() as expected, transaction.atomic(using=alias):
+        for start in range(0, len(keys), 3):
+            rows.filter(pk__in=keys[start : start + 3]).delete()
+        transaction.set_rollback(True, using=alias)
+    with receiving() as heard:
+        purge.queryset(rows, options=SMALL)
+    assert len(heard) == 2 * (8 + 8 + 8 + 8)  # parents, children, grandchildren, tags: before and after
+    assert list(heard) == list(expected)
+
+
 def test_plain_rows_go_fast_and_the_others_stay(alias):
     plain = models().Plain.objects.using(alias)
     plain.bulk_create([models().Plain(created=NOW if n % 10 == 0 else OLD) for n in range(100)])
