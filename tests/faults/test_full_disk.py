@@ -21,6 +21,8 @@ def there(*path):
 
 @app.task(result_ttl=0)
 def work(n: int, size: int) -> str:
+    while not there("filled"):
+        time.sleep(0.01)
     mark(n)
     return "x" * size
 
@@ -61,6 +63,7 @@ def begin(shop: Workshop, result: int) -> None:
     shop.worker("--disk", place, str(size), program=("tests.support.odd_worker",))
     shop.until(shop.marks)
     fill(place, size)
+    (shop.path / "filled").touch()
 
 
 def end(shop: Workshop) -> None:

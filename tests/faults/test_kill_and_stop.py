@@ -33,13 +33,14 @@ def test_ten_thousand_jobs_outlive_whatever_is_killed(shop: Workshop) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(200)
 def test_what_a_worker_says_after_its_lease_changes_nothing(shop: Workshop) -> None:
     stopped = shop.worker("--queues", "default")
     job = shop.tasks.linger.enqueue()
     shop.until((shop.path / "runs").exists)
     stopped.send_signal(signal.SIGSTOP)  # the supervisor alone: its child goes on, and will have a result to tell
     shop.worker("--queues", "default")
-    assert job.wait(PATIENCE_S) == 2
+    assert job.wait(2 * PATIENCE_S) == 2  # after the lease of 30 s
     (shop.path / "go").touch()
     ends = shop.until(lambda: [run for run in history(shop, "linger")[0] if run.token == 1 and run.ended_ns])
     assert ends  # the late result is there

@@ -18,17 +18,22 @@ from tests.support.redis import forget_redis
 from oakum.model.job import State
 
 PUBLISHER = """
-import sys
+import sys, time
 from oakum.errors import StoreMoved
-from shop import work
-for number in range(1_000_000):
+from oakum.model.ids import id_text
+from shop import app, work
+for first in range(0, 1_000_000, 25):  # many in one commit: faster than their worker, however slow the disk is
+    jobs = [work.job(number) for number in range(first, first + 25)]
     try:
-        job = work.enqueue(number)
+        acknowledged = app.enqueue_many(jobs)
     except StoreMoved as moved:
+        acknowledged = moved.acknowledged
         print(moved, file=sys.stderr)
-        break
     with open("acknowledged", "a") as file:
-        print(job.id, file=file)
+        print(*(id_text(job.id) for job in jobs[:acknowledged]), file=file)
+    if acknowledged < len(jobs):
+        break
+    time.sleep(0.01)  # and not so many that the test is long, however quick it is
 """
 MOVER = """
 import os, signal, sys
