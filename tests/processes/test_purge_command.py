@@ -162,9 +162,9 @@ def test_on_a_terminal_there_is_a_bar_with_rate_and_remaining_time(url, database
             break
     os.close(leader)
     assert process.wait(timeout=SECONDS) == 0
-    assert b"/20000" in shown
-    assert b"/s " in shown
-    assert b"0:00:0" in shown
+    assert b" of 20,000, " in shown
+    assert b"/s, " in shown
+    assert b" left" in shown
 
 
 def test_files_with_a_pattern(tmp_path, environment):

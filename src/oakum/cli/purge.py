@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from oakum.purge import Options, Progress, Report
 
 EXIT_INCOMPLETE: Final = 3
+_MAX_LOCK: Final = "250ms"
 
 _EPILOG: Final = """\
 examples:
@@ -34,60 +35,68 @@ Ctrl-C, SIGTERM and every limit end it after the batch under way; the same comma
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
-    old = argparse.ArgumentParser(add_help=False)
-    old.add_argument("--older-than", metavar="TIME", help="what is older than this: 90d, 12h")
-    column = argparse.ArgumentParser(add_help=False)
-    column.add_argument("--column", metavar="NAME", help="the column that says how old a row is")
-    column.add_argument("--where", metavar="CONDITION", action="append", default=[], help="may be given several times")
-    django = argparse.ArgumentParser(add_help=False)
-    django.add_argument("--settings", metavar="MODULE", help="Django's settings (DJANGO_SETTINGS_MODULE)")
     limits = _limits()
+    old = _option("--older-than", metavar="TIME", help="what is older than this: 90d, 12h")
+    column = _option("--column", metavar="NAME", help="the column that says how old a row is")
+    where = _option("--where", metavar="CONDITION", action="append", default=[], help="may be given several times")
+    every = _option("--all", action="store_true", help="yes, every row or file")
+    django = _option("--settings", metavar="MODULE", help="Django's settings (DJANGO_SETTINGS_MODULE)")
+    lock = _option(
+        "--max-lock", metavar="TIME", default=_MAX_LOCK, help="size batches so that no lock is longer (%(default)s)"
+    )
+    position = _option(
+        "--position", metavar="FILE", help="keeps how far it came; by default below ~/.local/state/oakum"
+    )
+    rows = [old, column, where, every, lock, position, limits]
+    parser.set_defaults(all=False, max_lock=_MAX_LOCK, position=None)
 
-    add = kinds.add_parser("table", parents=[old, column, limits], help="rows of a plain table",
+    add = kinds.add_parser("table", parents=rows, help="rows of a plain table",
         description="Deletes rows of a table in SQLite, PostgreSQL, MySQL or MariaDB. Conditions read like "
         "status=done, created<2024-01-01 or 'owner is null'.").add_argument  # fmt: skip
     add("url", metavar="URL", help="sqlite:///file.db, postgresql://user@host/db or mysql://user@host/db")
     add("table", metavar="TABLE", help="its name, with its schema in front where that is needed")
 
-    add = kinds.add_parser("queryset", parents=[old, column, django, limits], help="rows of a Django model",
+    add = kinds.add_parser("queryset", parents=[*rows, django], help="rows of a Django model",
         description="Deletes rows of a Django model as its delete() would, with cascades and signals. Conditions are "
         "Django's lookups, like date_start__lt=2024-01-01.").add_argument  # fmt: skip
     add("model", metavar="APP.MODEL", help="like terminal.Session")
     add("--mode", choices=("auto", "fast"), default="auto", help="fast: only if nothing need be loaded (%(default)s)")
     add("--database", metavar="ALIAS", help="one of Django's DATABASES; by default where the model is written")
 
-    add = kinds.add_parser("files", parents=[old, limits], help="files below a directory",
+    add = kinds.add_parser("files", parents=[old, every, limits], help="files below a directory",
         description="Deletes files below a directory, and directories that are then empty. Follows no link and enters no "
         "other file system.").add_argument  # fmt: skip
     add("directory", metavar="DIR")
     add("--match", metavar="PATTERN", action="append", default=[], help="names like '*.gz'; may be given several times")
 
-    add = kinds.add_parser("own", parents=[limits], help="Oakum's own history",
+    add = kinds.add_parser("own", parents=[lock, limits], help="Oakum's own history",
         description="Deletes ended jobs past their retention: what a worker does as it goes, at once.").add_argument  # fmt: skip
     add("--store", metavar="URL", required=True, help="like sqlite:///work.db")
 
     from oakum.purge.ready import READY
 
     listing = "\n".join(f"  {name:22} {one.summary}" for name, one in READY.items())
-    add = kinds.add_parser("ready", parents=[old, django, limits], help="what many people have: sessions, logs, results",
+    add = kinds.add_parser("ready", parents=[old, django, lock, position, limits], help="what many people have: sessions, logs, results",
         formatter_class=argparse.RawDescriptionHelpFormatter, epilog=f"names:\n{listing}").add_argument  # fmt: skip
     add("name", metavar="NAME", choices=list(READY))
     add("source", metavar="SOURCE", nargs="?", default="", help="a URL or directory, where the purge needs one")
+
+
+def _option(name: str, **settings: Any) -> argparse.ArgumentParser:
+    """A parent for the kinds that have this option."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument(name, **settings)
+    return parser
 
 
 def _limits() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(add_help=False)
     add = parser.add_argument_group("limits and ways").add_argument
     add("--dry-run", action="store_true", help="count what would go, exactly, and delete nothing")
-    add("--all", action="store_true", help="yes, every row or file")
     add("--max-rows", metavar="N", type=int, help="stop after N rows or files")
     add("--max-time", metavar="TIME", help="stop after this time")
     add("--max-memory", metavar="SIZE", help="stop when the process has grown by this much")
-    add(
-        "--max-lock", metavar="TIME", default="250ms", help="size batches so that none holds locks longer (%(default)s)"
-    )
     add("--pause", metavar="TIME", help="between two batches; by default a share of what the last one took")
-    add("--position", metavar="FILE", help="where to keep how far it came; by default below ~/.local/state/oakum")
     add("--format", choices=("text", "json"), default="text", help="of the report (%(default)s)")
     return parser
 

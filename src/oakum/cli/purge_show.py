@@ -25,20 +25,14 @@ def progress() -> Iterator[Callable[[Progress], None] | None]:
     from rich.console import Console
     from rich.markup import escape
 
-    columns = (
-        rich.TextColumn("{task.description}"),
-        rich.BarColumn(),
-        rich.MofNCompleteColumn(),
-        rich.TextColumn("{task.fields[rate]}"),
-        rich.TimeRemainingColumn(),
-    )
+    columns = (rich.TextColumn("{task.description}"), rich.BarColumn(), rich.TextColumn("{task.fields[said]}"))
     with rich.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         tasks: dict[str, rich.TaskID] = {}
 
         def tell(now: Progress) -> None:
             if now.label not in tasks:
-                tasks[now.label] = bar.add_task(escape(now.label), total=now.total, rate="")
-            bar.update(tasks[now.label], completed=now.done, rate=f"{now.rate:,.0f}/s")
+                tasks[now.label] = bar.add_task(escape(now.label), total=now.total, said="")
+            bar.update(tasks[now.label], completed=now.done, said=f"{now.amount}, {now.pace}")
 
         yield tell
 

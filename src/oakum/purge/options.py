@@ -48,9 +48,13 @@ class Progress:
         rest = "" if self.remaining is None else f", {format_duration(self.remaining)} left"
         return f"{self.rate:,.0f}/s{rest}"
 
+    @property
+    def amount(self) -> str:
+        """How many are gone and, where it is known, of how many, in words."""
+        return f"{self.done:,}" if self.total is None else f"{self.done:,} of {self.total:,}"
+
     def __str__(self) -> str:
-        of = "" if self.total is None else f" of {self.total:,}"
-        return f"{self.label}: {self.done:,}{of} {self.unit}, {self.pace}"
+        return f"{self.label}: {self.amount} {self.unit}, {self.pace}"
 
 
 @dataclass(frozen=True, slots=True)
