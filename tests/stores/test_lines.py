@@ -19,7 +19,8 @@ from oakum.model.job import NewJob, State
 from oakum.model.outcome import Completed, Failed
 from oakum.model.retry import RetryRule
 from oakum.model.task import TaskSpec
-from oakum.store.base import Mark, Scheduled
+from oakum.store.base import Mark
+from oakum.store.kept import Scheduled
 from oakum.store.open import open_store
 from oakum.store.redis.scripts import script
 from oakum.testing.conformance.bench import Bench

@@ -20,8 +20,9 @@ from oakum.model.schedule.spec import Course, Entry, stretched_ms
 from oakum.model.schedule.timing import Timing
 from oakum.model.schedule.words import interval_ms, warning
 from oakum.run.ticker import find, read, rows, written
-from oakum.store.base import Instant, Scheduled, Store
+from oakum.store.base import Instant, Store
 from oakum.store.ids import IdSource
+from oakum.store.kept import Scheduled
 
 TRIES: Final = 20  # of a change that others get in the way of
 MOST_PLANNED: Final = 1000

@@ -12,7 +12,8 @@ from oakum.model.schedule.change import Standing, declare
 from oakum.model.schedule.decide import SET_BACK_MS, Verdict, decide
 from oakum.model.schedule.spec import Course, Entry, Schedule, Skip, decode_course, decode_entry, encode
 from oakum.model.schedule.words import warning
-from oakum.store.base import Instant, Scheduled, Store
+from oakum.store.base import Instant, Store
+from oakum.store.kept import Scheduled
 
 PAGE: Final = 100
 FIRED_AT_ONCE: Final = 25  # each in a commit of its own, and jobs are to be handed out in between

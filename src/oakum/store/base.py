@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 from msgspec import Struct
 
@@ -15,10 +15,9 @@ from oakum.model.bounds import Ruled, RuleKind, Rules
 from oakum.model.job import Claimed, JobQuery, JobView, NewJob, State
 from oakum.model.lifecycle import Settlement
 from oakum.model.stats import TaskStats
+from oakum.store.kept import Scheduled, Start
+from oakum.store.moving import Moving
 from oakum.units import MIB
-
-if TYPE_CHECKING:
-    from oakum.store.moving import Moving
 
 
 class Instant(NamedTuple):
@@ -81,14 +80,6 @@ class Mark(Struct, frozen=True):
     id: bytes
 
 
-class Start(Struct, frozen=True):
-    """One earlier start of a job: when it ended (wall milliseconds) and its record."""
-
-    token: int
-    ended_ms: int
-    record: bytes
-
-
 class Page(Struct, frozen=True):
     """Part of a listing, newest first. `before` is the id to page on with, None when nothing older is left to look at.
 
@@ -143,17 +134,6 @@ class Space(Struct, frozen=True):
 
     used: int
     limit: int | None = None
-
-
-class Scheduled(Struct, frozen=True):
-    """A schedule as the store keeps it. `next_ms` is when the leader is to look at it, None for never (paused, over);
-    `version` counts its changes: the fence against two leaders. `spec` and `state` are `oakum.model.schedule`'s, encoded."""
-
-    name: str
-    version: int
-    next_ms: int | None
-    spec: bytes
-    state: bytes = b""
 
 
 Topic = Literal["work", "results", "room"]

@@ -13,7 +13,7 @@ from msgspec import Struct
 from oakum.errors import StoreError, StoreMoved
 from oakum.model.bounds import Ruled, RuleKind
 from oakum.model.job import NewJob, State
-from oakum.store.base import Scheduled, Start
+from oakum.store.kept import Scheduled, Start
 from oakum.units import MIB
 
 NOTICE: Final = "store.notice"

@@ -26,7 +26,8 @@ from oakum.model.outcome import (
 )
 from oakum.model.progress import Progress, encode_progress
 from oakum.model.report import ChildReport, WorkerReport
-from oakum.store.base import Start, Story
+from oakum.store.base import Story
+from oakum.store.kept import Start
 
 ID = bytes(range(16))
 USAGE = Usage(started_ms=5, duration_us=7_000, peak=4096, resting=8192, retained=100)

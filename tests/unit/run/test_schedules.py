@@ -18,7 +18,8 @@ from oakum.model.schedule.timing import Cron
 from oakum.run.link.declared import read_declared, write_declared
 from oakum.run.ticker import MOST_WARNINGS, Ticker, find, written
 from oakum.run.worker.scheduler import OVERDUE_MS, Scheduler
-from oakum.store.base import Identity, Instant, Scheduled
+from oakum.store.base import Identity, Instant
+from oakum.store.kept import Scheduled
 from oakum.store.memory import MemoryStore
 
 HOUR = 3600.0

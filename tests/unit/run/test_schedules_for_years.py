@@ -13,7 +13,8 @@ from oakum.model.job import JobQuery, NewJob
 from oakum.model.schedule.spec import Schedule, decode_course
 from oakum.model.schedule.timing import Cron, Every, Timing
 from oakum.run.ticker import Ticker, find
-from oakum.store.base import Identity, Instant, Scheduled
+from oakum.store.base import Identity, Instant
+from oakum.store.kept import Scheduled
 from oakum.store.memory import MemoryStore
 
 BEGIN = datetime(2025, 1, 1, 12, 30, tzinfo=UTC)

@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from oakum.model.ids import id_wall_ms
 from oakum.model.intake import Load
 from oakum.model.job import Claimed, JobQuery, JobView, NewJob, State
-from oakum.store.base import Count, Flow, Page, Scheduled, Start, Story, Topic
+from oakum.store.base import Count, Flow, Page, Story, Topic
+from oakum.store.kept import Scheduled, Start
 
 NO_HOLDER: Final = 0
 

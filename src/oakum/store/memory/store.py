@@ -22,23 +22,8 @@ from oakum.model.intake import Owner, check_room, dropped, make_room, sort_out
 from oakum.model.job import UNFINISHED, WAITING, Claimed, JobQuery, NewJob, State
 from oakum.model.lifecycle import CANCELLED, EXPIRED, KEYS_KEPT_MS, NOT_AGAIN, STARTS_KEPT, Ending, Settlement
 from oakum.model.stats import TaskStats
-from oakum.store.base import (  # fmt: skip
-    Bell,
-    Count,
-    Flow,
-    Holder,
-    Identity,
-    Instant,
-    Mark,
-    Page,
-    Scheduled,
-    Space,
-    Spent,
-    Start,
-    Story,
-    Topic,
-    Want,
-)
+from oakum.store.base import Bell, Count, Flow, Holder, Identity, Instant, Mark, Page, Space, Spent, Story, Topic, Want
+from oakum.store.kept import Scheduled, Start
 from oakum.store.memory import keys
 from oakum.store.memory.moving import MemoryMoving
 from oakum.store.memory.rows import NO_HOLDER, Key, MemoryBell, Row, copy, counts, find, flows, load, over, page, taking

@@ -13,7 +13,8 @@ from oakum.model.bounds import KINDS
 from oakum.model.job import ENDED, WAITING, NewJob, State
 from oakum.model.lifecycle import KEYS_KEPT_MS
 from oakum.store import meta
-from oakum.store.base import TOPICS, Scheduled, Start
+from oakum.store.base import TOPICS
+from oakum.store.kept import Scheduled, Start
 from oakum.store.moving import AT_ONCE, BYTES_AT_ONCE, NOTICE, Estate, Kept, Key, Notice, Spent, check_arriving
 from oakum.store.postgres import notice as notices
 from oakum.store.postgres import rules, tally

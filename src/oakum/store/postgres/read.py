@@ -8,7 +8,8 @@ from typing import Any, Final
 from oakum.model.ids import id_wall_ms
 from oakum.model.job import JobQuery, JobView, NewJob, State
 from oakum.store import meta
-from oakum.store.base import Page, Start, Story
+from oakum.store.base import Page, Story
+from oakum.store.kept import Start
 from oakum.store.postgres.db import Db
 from oakum.store.postgres.names import Names
 

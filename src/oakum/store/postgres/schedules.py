@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from oakum.store.base import Scheduled
+from oakum.store.kept import Scheduled
 from oakum.store.postgres.db import Db
 
 _COLUMNS: Final = "SELECT name, version, next, spec, state FROM oakum.schedule"

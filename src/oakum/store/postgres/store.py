@@ -24,7 +24,6 @@ from oakum.store.base import (
     Instant,
     Mark,
     Page,
-    Scheduled,
     Space,
     Spent,
     Story,
@@ -33,6 +32,7 @@ from oakum.store.base import (
 )
 from oakum.store.doubt import Doubt
 from oakum.store.group import GroupCommit, Ticket, Undecided
+from oakum.store.kept import Scheduled
 from oakum.store.postgres import (
     claim,
     credit,

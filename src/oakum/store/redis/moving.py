@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from oakum.model.bounds import KINDS, NO_RULES, Ruled, RuleKind, Rules
-from oakum.store.base import Start
+from oakum.store.kept import Start
 from oakum.store.moving import BYTES_AT_ONCE, Estate, Kept, Key, Notice, Spent
 from oakum.store.redis import schedules
 from oakum.store.redis.connection import Connection

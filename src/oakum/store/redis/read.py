@@ -10,7 +10,8 @@ from typing import Any, Final
 from msgspec import Raw
 
 from oakum.model.job import JobQuery, JobView, State
-from oakum.store.base import Count, Flow, Page, Start, Story
+from oakum.store.base import Count, Flow, Page, Story
+from oakum.store.kept import Start
 from oakum.store.redis.records import Names, Record, decode, decode_all, decode_names
 from oakum.store.redis.wire import blob
 

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Sequence
 from typing import Any, Final
 
-from oakum.store.base import Scheduled
+from oakum.store.kept import Scheduled
 from oakum.store.redis.wire import blob
 
 _HEAD: Final = struct.Struct(">QQI")

@@ -15,24 +15,10 @@ from oakum.model.ids import id_text
 from oakum.model.job import Claimed, JobQuery, NewJob, State
 from oakum.model.lifecycle import CANCELLED, EXPIRED, NOT_AGAIN, STARTS_KEPT, Settlement
 from oakum.model.stats import TaskStats
-from oakum.store.base import (
-    Bell,
-    Count,
-    Flow,
-    Holder,
-    Identity,
-    Instant,
-    Mark,
-    Page,
-    Scheduled,
-    Space,
-    Spent,
-    Story,
-    Topic,
-    Want,
-)
+from oakum.store.base import Bell, Count, Flow, Holder, Identity, Instant, Mark, Page, Space, Spent, Story, Topic, Want
 from oakum.store.doubt import Doubt
 from oakum.store.group import Undecided
+from oakum.store.kept import Scheduled
 from oakum.store.redis import read, schedules, server
 from oakum.store.redis.address import parse
 from oakum.store.redis.bell import BellTower
@@ -328,7 +314,7 @@ def _settlement(each: Settlement, batch: Batch) -> tuple[Any, ...]:
     return (
         blob(each.id), each.ref, each.token, each.state, each.run_at_ms, each.ended_ms, each.keep_until_ms, each.tries,
         each.crashes, each.over, each.suspect, blob(each.record), each.story, blob(each.log),
-        [batch.row(job) for job in each.follow],
+        [batch.row(job) for job in each.follow] or None,
     )  # fmt: skip
 
 

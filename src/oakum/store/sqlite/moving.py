@@ -12,7 +12,8 @@ from oakum.errors import StoreError
 from oakum.model.bounds import KINDS
 from oakum.model.job import ENDED, WAITING, NewJob, State
 from oakum.store import meta
-from oakum.store.base import TOPICS, Scheduled, Start
+from oakum.store.base import TOPICS
+from oakum.store.kept import Scheduled, Start
 from oakum.store.moving import AT_ONCE, NOTICE, Estate, Kept, Key, Notice, Spent, check_arriving, first_batch
 from oakum.store.sqlite import bounds, rules
 from oakum.store.sqlite import notice as notices

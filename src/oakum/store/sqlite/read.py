@@ -9,7 +9,8 @@ import apsw
 from oakum.model.ids import id_wall_ms
 from oakum.model.job import JobQuery, JobView, NewJob, State
 from oakum.store import meta
-from oakum.store.base import Count, Flow, Page, Start, Story
+from oakum.store.base import Count, Flow, Page, Story
+from oakum.store.kept import Start
 from oakum.store.sqlite.connection import fetch_all, fetch_one
 from oakum.store.sqlite.names import Names
 

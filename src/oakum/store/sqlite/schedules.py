@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import apsw
 
-from oakum.store.base import Scheduled
+from oakum.store.kept import Scheduled
 from oakum.store.sqlite.connection import fetch_all, fetch_one
 
 _COLUMNS: Final = "SELECT name, version, next, spec, state FROM schedule"

@@ -24,13 +24,13 @@ from oakum.store.base import (
     Instant,
     Mark,
     Page,
-    Scheduled,
     Space,
     Spent,
     Story,
     Topic,
     Want,
 )  # fmt: skip
+from oakum.store.kept import Scheduled
 from oakum.store.sqlite import bounds, claim, holders, keys, limits, prune, read, schedules, settle, space
 from oakum.store.sqlite import rules as ruling
 from oakum.store.sqlite.bell import Listener

@@ -16,7 +16,8 @@ from oakum.model.outcome import Completed, Failed, Released
 from oakum.model.retry import RetryRule
 from oakum.model.stats import TaskStats
 from oakum.model.task import TaskSpec
-from oakum.store.base import Scheduled, Store
+from oakum.store.base import Store
+from oakum.store.kept import Scheduled
 from oakum.store.memory import MemoryStore
 from oakum.store.moving import BYTES_AT_ONCE, Notice
 from oakum.testing.conformance.bench import LEASE_MS, PATIENCE_S, Bench

@@ -5,7 +5,7 @@ from __future__ import annotations
 from oakum.errors import QueueFull
 from oakum.model.bounds import Rules
 from oakum.model.job import DEFAULT_QUEUE, NewJob, State
-from oakum.store.base import Scheduled
+from oakum.store.kept import Scheduled
 from oakum.testing.conformance.bench import Bench
 
 
