@@ -68,7 +68,7 @@ local function stand_behind(job, bonds, owner, plan, now)
   end
   if owner.fresh then
     local mate = owner.job
-    for _, field in ipairs({'queue', 'queue_name', 'task', 'task_name', 'flags', 'what', 'bonds', 'priority'}) do
+    for _, field in ipairs({'queue', 'queue_name', 'task', 'task_name', 'flags', 'what', 'rich', 'bonds', 'priority'}) do
       mate[field] = job[field]
     end
     mate.given_run_at, mate.later, mate.run_at = start, start > now, start > 0 and start or now
@@ -231,7 +231,7 @@ local function replace(each, now)
   end
   leave(job)
   count(job, job.state, -1)
-  job.what, job.priority = by.what, by.priority
+  job.what, job.rich, job.priority = by.what, by.rich, by.priority
   set(job, RICH, has(by, RICH))
   if each.run_at > 0 then
     give_place_back(job, now)

@@ -37,7 +37,7 @@ end
 -- How many jobs, and bytes of payload, have come into each state of a queue and task: written once a call.
 local tallies = {}
 
-local function count(job, state, jobs)
+local function add_to_tally(job, state, jobs, bytes)
   local place = (job.queue * 65536 + job.task) * 16 + state
   local tally = tallies[place]
   if not tally then
@@ -45,13 +45,18 @@ local function count(job, state, jobs)
     tallies[place] = tally
   end
   tally.jobs = tally.jobs + jobs
-  tally.bytes = tally.bytes + jobs * payload_bytes(job)
+  tally.bytes = tally.bytes + bytes
+end
+
+local function count(job, state, jobs)
+  add_to_tally(job, state, jobs, jobs * payload_bytes(job))
 end
 
 local function move(job, state)
-  count(job, job.state, -1)
+  local bytes = payload_bytes(job)
+  add_to_tally(job, job.state, -1, -bytes)
+  add_to_tally(job, state, 1, bytes)
   job.state = state
-  count(job, state, 1)
 end
 
 local function add_up(key, changes)

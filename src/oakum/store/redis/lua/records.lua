@@ -30,12 +30,18 @@ local function set(job, flag, on)
   job.flags = on and bit.bor(job.flags, flag) or bit.band(job.flags, bit.bnot(flag))
 end
 
+-- What a job with the flag RICH is to do; unpacked once, since it is asked for again and again.
+local function rich_of(job)
+  job.rich = job.rich or cmsgpack.unpack(job.what)
+  return job.rich
+end
+
 local function payload_bytes(job)
-  return has(job, RICH) and #cmsgpack.unpack(job.what)[1] or #job.what
+  return has(job, RICH) and #rich_of(job)[1] or #job.what
 end
 
 local function expiry(job)
-  return has(job, RICH) and cmsgpack.unpack(job.what)[2] or nil
+  return has(job, RICH) and rich_of(job)[2] or nil
 end
 
 local NO_BONDS = {}

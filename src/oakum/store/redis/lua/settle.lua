@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- settle(settlements, holder, now, not_again, names, dropped, starts kept, bytes of logs kept): see Store.settle; the late
 -- ones, or a refusal of what follows.
--- A settlement: {id, ref, token, state, run_at, ended, keep_until, tries, crashes, over, suspect, record, story, log, follow}.
+-- A settlement: {id, ref, token, state, run_at, ended, keep_until, tries, crashes, over, suspect, record, story, log, follow or nil}.
 local settlements, holder, now, not_again, names, dropped, starts_kept, logs_kept = unpack(ARGS)
 local late, follow, gone = {}, {}, {}
 local again = false
@@ -76,7 +76,7 @@ local function look_ahead(job, row)
     add('jobs', -1)
     add('bytes', -payload_bytes(job))
   end
-  for _, each in ipairs(row[15]) do
+  for _, each in ipairs(row[15] or {}) do
     follow[#follow + 1] = each
   end
 end
