@@ -60,7 +60,7 @@ def test_a_full_queue_refuses_with_its_figures(app, send):
 
 def test_a_caller_waits_for_room(app, send):
     first, *_ = fill(app, send)
-    bells = app.store._bells
+    bells = app.store._tables.bells
     with ThreadPoolExecutor(1) as pool:
         waits = pool.submit(send.enqueue, 7)
         while not bells:  # it listens: now it waits
@@ -125,7 +125,7 @@ def test_who_waits_for_one_queue_does_not_keep_others_from_another(app, send):
     async def main():
         waits = asyncio.create_task(send.aenqueue())
         also = asyncio.create_task(other.aenqueue())
-        while len(app.store._bells) < 2:  # noqa: ASYNC110  # the store tells nobody that it is listened to
+        while len(app.store._tables.bells) < 2:  # noqa: ASYNC110  # the store tells nobody that it is listened to
             await asyncio.sleep(0)
         held.cancel()
         assert (await also).state == "available"
