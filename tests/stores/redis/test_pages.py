@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 
-from oakum.model.job import JobQuery, NewJob
+import pytest
+
+from oakum.model.job import JobQuery, NewJob, State
 
 
 def sizes(server) -> list[int]:
@@ -83,6 +85,20 @@ def test_pages_that_are_empty_go(server, user):
     assert sizes(server) == [64]
     insert(user, [1, (1 << 128) - 1])
     assert len(listed(user)) == 66
+
+
+@pytest.mark.parametrize("size", [1, 300])
+def test_many_jobs_of_a_page_are_read_in_one_call(server, user, size):
+    """Small ones with their page, which is one piece of memory; large ones by themselves."""
+    jobs = [user.job(bytes([number]) * size) for number in range(130)]
+    assert user.store.insert(jobs, user.now) == []
+    with server.client as client:
+        encodings = {client.object("encoding", key) for key in client.scan_iter("{oakum}:page:*")}
+    assert encodings == {b"listpack" if size == 1 else b"hashtable"}
+    claimed = user.claim(user.worker(), limit=100)
+    assert [job.payload for job in claimed] == [job.payload for job in jobs[:100]]
+    states = user.store.cancel([job.id for job in reversed(jobs)], user.now)
+    assert [states[job.id] for job in jobs] == [State.RUNNING] * 100 + [State.CANCELLED] * 30
 
 
 def test_a_page_of_few_small_jobs_is_one_piece_of_memory(server, user):
