@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import closing, contextmanager
 from typing import Final, NamedTuple
 
 from msgspec import Struct
@@ -70,13 +70,9 @@ def open_move(source: str, target: str, clock: Clock, tell: Tell, *, look: bool 
     """
     if address(source) == address(target):
         raise UsageError(f"{address(source)}: this is one store, not two; say where it is to go")
-    with ExitStack() as closed:
-        stores = open_store(source, must_exist=True), open_store(target)
-        for store in stores:
-            closed.callback(store.close)
-        there = not look or _exists(target)
-        came_to = stores[1] if there else open_store("memory://")
-        yield Move(Place(stores[0], address(source)), Place(came_to, address(target)), clock, tell)
+    with closing(open_store(source, must_exist=True)) as before, closing(open_store(target)) as after:
+        there = after if not look or _exists(target) else open_store("memory://")
+        yield Move(Place(before, address(source)), Place(there, address(target)), clock, tell)
 
 
 def _exists(url: str) -> bool:

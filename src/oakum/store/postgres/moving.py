@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
 from psycopg import errors
 
 from oakum.errors import StoreError
-from oakum.model.bounds import KINDS
 from oakum.model.job import ENDED, WAITING, NewJob, State
 from oakum.model.lifecycle import KEYS_KEPT_MS
 from oakum.store import meta
 from oakum.store.base import TOPICS
-from oakum.store.kept import Scheduled, Start
-from oakum.store.moving import AT_ONCE, BYTES_AT_ONCE, NOTICE, Estate, Kept, Key, Notice, Spent, check_arriving
+from oakum.store.kept import Start
+from oakum.store.moving import AT_ONCE, BYTES_AT_ONCE, Estate, Kept, Key, Notice, check_arriving
+from oakum.store.postgres import estate as estates
 from oakum.store.postgres import notice as notices
-from oakum.store.postgres import rules, tally
+from oakum.store.postgres import tally
 from oakum.store.postgres.bell import channel
 from oakum.store.postgres.connection import Connection
 from oakum.store.postgres.db import Db
@@ -70,14 +70,6 @@ _GIVE: Final = """
 INSERT INTO oakum.mark(key, seq, id, until) SELECT * FROM unnest($1::bytea[], $2::bigint[], $3::uuid[], $4::bigint[])
 ON CONFLICT (key) DO UPDATE SET seq = excluded.seq, id = excluded.id, until = excluded.until
 """
-_EMPTY: Final = f"""
-DELETE FROM oakum.schedule; DELETE FROM oakum.paused; DELETE FROM oakum.measured;
-DELETE FROM oakum.tally WHERE state = {tally.PRUNED}; DELETE FROM oakum.delta WHERE state = {tally.PRUNED};
-"""
-_SPENT_OF_KEY: Final = """
-INSERT INTO oakum.line VALUES($1, $2, $3) ON CONFLICT (queue, key) DO UPDATE SET arrival = excluded.arrival
-"""
-_MEMO: Final = "INSERT INTO oakum.memo VALUES($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 _FIRST_ID: Final = bytes(16)
 _LETTERS: Final = {"unique": b"u", "idempotency": b"i"}
 _PRUNED_JOB: Final = -1  # what stands for the seq of one that is kept no more: 0 is a row that is only a lock
@@ -141,21 +133,8 @@ class PostgresMoving:
             extra.unique, own, extra.overrides, extra.tags, extra.parent, key,
         )  # fmt: skip
         return Kept(
-            seq,
-            job,
-            State(state),
-            token,
-            tries,
-            crashes,
-            over,
-            suspect,
-            placed,
-            ended,
-            keep_until,
-            record,
-            starts,
-            logs,
-        )
+            seq, job, State(state), token, tries, crashes, over, suspect, placed, ended, keep_until, record, starts, logs
+        )  # fmt: skip
 
     def dump_keys(self) -> Iterator[Sequence[Key]]:
         after = b""
@@ -169,31 +148,7 @@ class PostgresMoving:
             ]
 
     def estate(self) -> Estate:
-        return self._connection.write(self._estate)
-
-    def _estate(self, db: Db) -> Estate:
-        rates = db.all("SELECT kind, name, arrival FROM oakum.rule WHERE arrival > 0")
-        of_keys = db.all(
-            "SELECT text, key, arrival FROM oakum.line JOIN oakum.name ON number = queue WHERE arrival > 0"
-        )
-        gone = db.all(f"{tally.SUM} WHERE state = {tally.PRUNED} GROUP BY queue, task, state")
-        text = self._names.text
-        return Estate(
-            rules={kind: rules.read(db, kind) for kind in KINDS},
-            spent=(
-                *(Spent(kind, name, None, arrival) for kind, name, arrival in rates),
-                *(Spent("queue", queue, key, arrival) for queue, key, arrival in of_keys),
-            ),
-            schedules=tuple(
-                Scheduled(*row) for row in db.all("SELECT name, version, next, spec, state FROM oakum.schedule")
-            ),
-            memos=dict(db.all(f"SELECT name, value FROM oakum.memo WHERE name <> '{NOTICE}'")),
-            stats=dict(db.all("SELECT text, stats FROM oakum.measured JOIN oakum.name ON number = task")),
-            paused=frozenset(
-                queue for (queue,) in db.all("SELECT text FROM oakum.paused JOIN oakum.name ON number = queue")
-            ),
-            gone={(text(db, queue), text(db, task)): jobs for queue, task, _, jobs, _ in gone},
-        )
+        return self._connection.write(lambda db: estates.read(db, self._names))
 
     def restore(self, jobs: Sequence[Kept]) -> int:
         numbers = self._names.make(name for each in jobs for name in (each.new.task, each.new.queue))
@@ -228,43 +183,17 @@ class PostgresMoving:
         self._connection.write(work)
 
     def furnish(self, estate: Estate) -> None:
-        numbers = self._names.make(_names_in(estate))
+        numbers = self._names.make(estates.names_in(estate))
 
         def work(db: Db) -> None:
             self._check_arriving(db)
-            _furnish(db, estate, numbers)
+            estates.furnish(db, estate, numbers)
 
         self._connection.write(work)
 
     def _check_arriving(self, db: Db) -> None:
         db.run("LOCK TABLE oakum.job IN ROW EXCLUSIVE MODE")  # as it is now, it stays until the transaction ends
         check_arriving(notices.read(db), self._connection.address.shown)
-
-
-def _furnish(db: Db, estate: Estate, numbers: dict[str, int]) -> None:
-    for kind, ruled in estate.rules.items():
-        rules.declare(db, kind, {name: each.declared for name, each in ruled.items()})
-        for name, each in ruled.items():
-            rules.override(db, kind, name, each.override)
-    for statement in _EMPTY.split(";")[:-1]:
-        db.run(statement)
-    for spent in estate.spent:
-        if spent.key is None:
-            rate = spent.kind, spent.name, spent.arrival_ms
-            db.run("UPDATE oakum.rule SET arrival = $3 WHERE kind = $1 AND name = $2", rate)
-        else:
-            db.run(_SPENT_OF_KEY, (numbers[spent.name], spent.key, spent.arrival_ms))
-    for schedule in estate.schedules:
-        row = schedule.name, schedule.version, schedule.next_ms, schedule.spec, schedule.state
-        db.run("INSERT INTO oakum.schedule(name, version, next, spec, state) VALUES($1, $2, $3, $4, $5)", row)
-    for memo in estate.memos.items():
-        db.run(_MEMO, memo)
-    for task, stats in estate.stats.items():
-        db.run("INSERT INTO oakum.measured VALUES($1, $2)", (numbers[task], stats))
-    for queue in estate.paused:
-        db.run("INSERT INTO oakum.paused VALUES($1)", (numbers[queue],))
-    for (queue, task), jobs in estate.gone.items():
-        tally.add(db, numbers[queue], numbers[task], tally.PRUNED, jobs, 0)
 
 
 def _row(each: Kept, numbers: dict[str, int]) -> tuple[Any, ...]:
@@ -275,14 +204,6 @@ def _row(each: Kept, numbers: dict[str, int]) -> tuple[Any, ...]:
         each.suspect, each.placed, each.ended_ms, each.keep_until_ms, each.record,
         True if job.unique or job.idempotency else None,
     )  # fmt: skip
-
-
-def _names_in(estate: Estate) -> Iterable[str]:
-    yield from (each.name for each in estate.spent if each.key is not None)
-    yield from estate.stats
-    yield from estate.paused
-    for pair in estate.gone:
-        yield from pair
 
 
 def _columns(rows: Sequence[Any]) -> list[list[Any]]:
