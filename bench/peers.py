@@ -37,7 +37,7 @@ PACKAGES = {
     "rq": ["rq", "redis", "hiredis"],
     "arq": ["arq", "hiredis"],
     "saq": ["saq[redis]", "typing_extensions", "hiredis", "uvloop"],
-    "pgqueuer": ["pgqueuer[asyncpg]"],
+    "pgqueuer": ["pgqueuer[asyncpg]", "uvloop"],
     "procrastinate": ["procrastinate", "psycopg[binary,pool]"],
     "oban": ["oban", "uvloop"],
 }

@@ -13,7 +13,7 @@ from pgqueuer.queries import Queries
 from rig import hits
 
 AT_ONCE = 1000
-BATCH = 100
+BATCH = 500  # 10 as it comes
 
 
 async def work():
@@ -56,7 +56,7 @@ class PgQueuerPeer(AsyncPeer):
         await self._connection.close()
 
     def workers(self, count):
-        return [[sys.executable, "-c", "import asyncio, peer_pgqueuer; asyncio.run(peer_pgqueuer.work())"]] * count
+        return [[sys.executable, "-c", "import uvloop, peer_pgqueuer; uvloop.run(peer_pgqueuer.work())"]] * count
 
 
 if __name__ == "__main__":
