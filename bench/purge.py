@@ -1,9 +1,10 @@
 """Deletes a million rows in several ways while a second connection writes; prints time, memory, locks, the writer's waits.
 
-    python bench/purge.py [--rows 1000000] [--databases sqlite,postgres,mysql] [--cases cascade,plain,celery] [--ways ...]
+    python bench/purge.py [--rows 1000000] [--databases sqlite,postgres,mysql] [--cases cascade,plain,celery] [--ways ...] [--rounds 3]
 
 PostgreSQL and MariaDB are those of OAKUM_TEST_POSTGRES and OAKUM_TEST_MYSQL: eval "$(script/servers start)".
-Each way runs in a process of its own on tables filled anew. "settled" is the time until InnoDB has also taken the rows out of
+Each way runs in a process of its own on tables filled anew, all ways in turn, round by round; the medians stand beside that of
+the first way. "settled" is the time until InnoDB has also taken the rows out of
 its trees, which it does after the commit; elsewhere it is the same. Memory is VmHWM, reset just before, less what was resident.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -37,6 +39,7 @@ def main() -> None:
     parser.add_argument("--databases", default="sqlite,postgres,mysql")
     parser.add_argument("--cases", default=",".join(CASES))
     parser.add_argument("--ways", default="")
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--step", nargs=3, metavar=("DATABASE", "CASE", "WHAT"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.step:
@@ -50,11 +53,15 @@ def main() -> None:
         )
         for database in args.databases.split(","):
             for case in args.cases.split(","):
-                for way in args.ways.split(",") if args.ways else CASES[case][2]:
-                    compare(database, case, way, args.rows)
+                ways = args.ways.split(",") if args.ways else CASES[case][2]
+                rounds = [[compare(database, case, way, args.rows) for way in ways] for _ in range(args.rounds)]
+                medians = [statistics.median(seconds) for seconds in zip(*rounds, strict=True)]
+                for way, seconds in zip(ways[1:], medians[1:], strict=True):
+                    print(f"{database:10}{case:9}{way:7}{seconds / medians[0]:8.2f} times {ways[0]}", flush=True)
 
 
-def compare(database: str, case: str, way: str, rows: int) -> None:
+def compare(database: str, case: str, way: str, rows: int) -> float:
+    """Fills the tables, deletes in one way while a writer inserts, prints what it took: the seconds."""
     run(database, case, "fill", rows).wait()
     writer = run(database, case, "write", rows)
     assert writer.stdout is not None and writer.stdout.readline() == "writing\n"
@@ -70,6 +77,7 @@ def compare(database: str, case: str, way: str, rows: int) -> None:
         flush=True,
     )
     assert purge["left"] == 0, purge
+    return float(purge["seconds"])
 
 
 def run(database: str, case: str, what: str, rows: int) -> subprocess.Popen[str]:
