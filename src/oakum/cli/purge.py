@@ -76,7 +76,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     from oakum.purge.ready import READY
 
     listing = "\n".join(f"  {name:22} {one.summary}" for name, one in READY.items())
-    add = kinds.add_parser("ready", parents=[old, django, lock, position, limits], help="what many people have: sessions, logs, results",
+    add = kinds.add_parser("ready", parents=[old, django, lock, position, limits],
+        help="what many people have: sessions, logs, results",
         formatter_class=argparse.RawDescriptionHelpFormatter, epilog=f"names:\n{listing}").add_argument  # fmt: skip
     add("name", metavar="NAME", choices=list(READY))
     add("source", metavar="SOURCE", nargs="?", default="", help="a URL or directory, where the purge needs one")

@@ -41,7 +41,10 @@ class Rows(Protocol):
         """The key of the `size`-th matching row after `after` (the last one, if fewer) and not after `until`."""
 
     def delete(self, after: Key | None, upto: Key, lock: LockTime) -> int:
-        """Deletes what still matches in (`after`, `upto`] in one transaction: how many rows. Tells `lock` when it has its locks."""
+        """Deletes what still matches in (`after`, `upto`] in one transaction: how many rows.
+
+        Tells `lock` when it takes its locks, and when it has given them back.
+        """
 
 
 class KeyRanges:

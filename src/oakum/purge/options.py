@@ -62,7 +62,8 @@ class Report:
     """What a purge did, and why it ended.
 
     `rows` rows, files or keys are gone (`would`: how many a dry run found); `freed` bytes, for files only; `longest_lock`
-    in seconds; `skipped` entries could not be opened or removed. `ended` is "done", "dry run", or what stopped it: then running it again goes on where it stopped.
+    in seconds; `skipped` entries could not be opened or removed. `ended` is "done", "dry run", or what stopped it: then
+    running it again goes on where it stopped.
     """
 
     label: str

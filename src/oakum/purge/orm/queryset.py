@@ -104,7 +104,7 @@ class QuerysetRows:
 
     @contextmanager
     def borrowed(self) -> Iterator[None]:
-        """Django's connection as a purge wants it: no log of queries, which with DEBUG on would grow, and its own checkpoints."""
+        """Django's connection as a purge wants it: no log of queries that grows with DEBUG on, no checkpoints in commits."""
         kept = self._connection.queries_log
         self._connection.queries_log = deque(maxlen=1)
         self._checkpoints = Checkpoints(self._value) if self._connection.vendor == "sqlite" else None

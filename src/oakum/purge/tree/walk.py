@@ -36,8 +36,8 @@ class Hand(Protocol):
 class Walk:
     """One walk below an open root, which itself stays. A step yields the bytes that one removed entry freed.
 
-    A directory goes when nothing stays in it and it was emptied just now, or is old where the rule has an age. Links, devices, sockets and what lies on
-    another file system or mount stay.
+    A directory goes when nothing stays in it and it was emptied just now, or is old where the rule has an age. Links,
+    devices, sockets and what lies on another file system or mount stay.
     """
 
     def __init__(self, root: int, rule: Rule, hand: Hand) -> None:
