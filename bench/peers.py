@@ -153,11 +153,13 @@ def environment(name: str) -> str:
 
 
 def interpreter(version: str | None) -> str:
-    """This Python, or another `version` of it that is in the PATH or that pyenv keeps. Raises OSError where there is none."""
+    """This Python, or another `version` of it that pyenv keeps or that is in the PATH. Raises OSError where there is none."""
     if version is None:
         return sys.executable
     kept = Path.home().glob(f".pyenv/versions/{version}.*/bin/python")
-    found = shutil.which(f"python{version}") or next(map(str, kept), None)
+    found = next(map(str, kept), None) or shutil.which(
+        f"python{version}"
+    )  # where pyenv is, that may be its word for no
     if found is None:
         raise FileNotFoundError(f"it needs Python {version}, which is not here")
     return found
