@@ -34,7 +34,8 @@ ORDER BY want.line, first.rank, first.run_at, first.seq
 """
 _PLACE: Final = "ctid AS place, rank, run_at, seq, octet_length(payload) AS size"
 # The locked rows are found again by their place in the table: an array of them, since the planner would rather guess
-# how many rows a join has, and read the whole table for it.
+# how many rows a join has, and read the whole table for it. Their place is enough, since they are locked: with their state
+# beside it, a planner whose statistics are old would walk the whole index of all that are in that state.
 _TAKE: Final = f"""
 WITH locked AS MATERIALIZED (
     SELECT want.line, first.*
@@ -51,7 +52,7 @@ WITH locked AS MATERIALIZED (
         AND NOT EXISTS ({notice.VALUE}) FOR SHARE
 ), taken AS (
     UPDATE oakum.job SET state = 1, holder = $6, token = token + 1
-    WHERE ctid = ANY(ARRAY(SELECT place FROM first)) AND state = 0 AND EXISTS (SELECT 1 FROM me)
+    WHERE ctid = ANY(ARRAY(SELECT place FROM first)) AND EXISTS (SELECT 1 FROM me)
     RETURNING rank, run_at, {_COLUMNS}
 ), told AS (
     INSERT INTO oakum.delta SELECT queue, task, side.state, side.sign * count(*), side.sign * sum(octet_length(payload))
@@ -67,7 +68,7 @@ WHERE number = $1 AND NOT fenced AND waits IS DISTINCT FROM $2::integer[]
 """
 _EXPIRING: Final = "expires_at IS NOT NULL AND state IN (0, 2, 3)"  # word for word as in the index
 _EXPIRED: Final = f"""
-SELECT seq, id FROM oakum.job WHERE expires_at <= $1 AND {_EXPIRING} ORDER BY expires_at, seq LIMIT $2
+SELECT seq, id FROM oakum.job WHERE expires_at <= $1 AND {_EXPIRING} ORDER BY expires_at LIMIT $2
 FOR UPDATE SKIP LOCKED
 """
 _PROMOTE: Final = """
@@ -76,7 +77,7 @@ WITH due AS MATERIALIZED (
     FOR UPDATE SKIP LOCKED
 ), moved AS (
     UPDATE oakum.job SET state = CASE WHEN placed = false THEN 3 ELSE 0 END
-    WHERE ctid = ANY(ARRAY(SELECT place FROM due)) AND state = 2
+    WHERE ctid = ANY(ARRAY(SELECT place FROM due))
     RETURNING queue, task, state, octet_length(payload) AS size, CASE WHEN placed = false THEN id END AS keyed
 ), told AS (
     INSERT INTO oakum.delta SELECT queue, task, CASE sign WHEN 1 THEN state ELSE 2 END, sign * count(*), sign * sum(size)
@@ -84,9 +85,10 @@ WITH due AS MATERIALIZED (
 )
 SELECT queue, keyed FROM moved
 """
+# The first of an index, and not the least of a set, which a planner that expects one row would read whole.
 NEXT_DUE: Final = f"""
-SELECT least((SELECT min(run_at) FROM oakum.job WHERE state = 2),
-    (SELECT min(expires_at) FROM oakum.job WHERE {_EXPIRING}))
+SELECT least((SELECT run_at FROM oakum.job WHERE state = 2 ORDER BY run_at LIMIT 1),
+    (SELECT expires_at FROM oakum.job WHERE {_EXPIRING} ORDER BY expires_at LIMIT 1))
 """
 
 # Nothing that has a limit, as long as nothing of it is there: then there is nobody to wait for.

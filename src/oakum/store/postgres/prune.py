@@ -15,9 +15,9 @@ _OVER: Final = "state > 3 AND keep_until <= $1"
 _STALE_KEYS: Final = "until IS NOT NULL AND until <= $1"
 _PRUNE: Final = f"""
 WITH over AS MATERIALIZED (
-    SELECT ctid AS place FROM oakum.job WHERE {_OVER} ORDER BY keep_until, seq LIMIT $2 FOR UPDATE SKIP LOCKED
+    SELECT ctid AS place FROM oakum.job WHERE {_OVER} ORDER BY keep_until LIMIT $2 FOR UPDATE SKIP LOCKED
 ), gone AS (
-    DELETE FROM oakum.job WHERE ctid = ANY(ARRAY(SELECT place FROM over)) AND {_OVER}
+    DELETE FROM oakum.job WHERE ctid = ANY(ARRAY(SELECT place FROM over))
     RETURNING seq, queue, task, state, token, octet_length(payload) AS size, ended, marked
 ), told AS (
     INSERT INTO oakum.delta

@@ -45,7 +45,7 @@ CREATE TABLE oakum.job(
 CREATE UNIQUE INDEX job_id ON oakum.job(id);
 CREATE INDEX job_ready ON oakum.job(queue, task, rank, run_at, seq) WHERE state = 0;
 CREATE INDEX job_running ON oakum.job(holder, seq) WHERE state = 1;
-CREATE INDEX job_due ON oakum.job(run_at) WHERE state = 2;
+CREATE INDEX job_due ON oakum.job(run_at, seq) WHERE state = 2;
 CREATE INDEX job_ended ON oakum.job(keep_until) WHERE state > 3;
 CREATE INDEX job_expiry ON oakum.job(expires_at) WHERE expires_at IS NOT NULL AND state IN (0, 2, 3);
 CREATE INDEX job_held ON oakum.job(queue, key, rank, run_at, seq) WHERE state = 3;
