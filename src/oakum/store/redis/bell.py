@@ -10,12 +10,13 @@ import contextlib
 import os
 import select
 import ssl
-from typing import Any, Final, cast
+from typing import Final
 
 from redis.exceptions import RedisError
 
 from oakum.errors import StoreError
-from oakum.store.redis.connection import TIMEOUT_S, Connection, Line
+from oakum.store.redis.connection import Connection
+from oakum.store.redis.lines import TIMEOUT_S, Line, socket_of
 
 _SUPPORTED: Final = hasattr(select, "epoll")
 _PIECE: Final = 65536
@@ -69,7 +70,7 @@ class Listener:
         with contextlib.suppress(StoreError, RedisError, OSError):  # who polls beneath it comes here again
             line = self._connection.open_line()
             line.send_command("SUBSCRIBE", self._channel)
-            bell = _socket(line)
+            bell = socket_of(line)
             bell.setblocking(False)
             self._epoll.register(bell, select.EPOLLIN)
             self._epoll.poll(TIMEOUT_S)  # from here on nothing is missed
@@ -89,7 +90,7 @@ class Listener:
     def drain(self) -> None:
         if self._line is None:
             return
-        bell = _socket(self._line)
+        bell = socket_of(self._line)
         try:
             while bell.recv(_PIECE):
                 pass
@@ -112,9 +113,5 @@ class Listener:
         line, self._line = self._line, None
         if self._pid == os.getpid():  # one that a fork carried over is its parent's, and so is what it watches
             with contextlib.suppress(OSError, ValueError):
-                self._epoll.unregister(_socket(line))
+                self._epoll.unregister(socket_of(line))
         line.disconnect()
-
-
-def _socket(line: Line) -> Any:
-    return cast("Any", line)._sock  # noqa: SLF001  # redis-py has no other way to its descriptor

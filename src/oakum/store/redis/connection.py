@@ -3,45 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable, Iterator
-from typing import Any, Final, Protocol, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 from redis import exceptions as redis_errors
-from redis.backoff import NoBackoff
-from redis.connection import ConnectionPool
-from redis.retry import Retry
 
 from oakum.errors import NotAStore, StoreAway, StoreError, StoreFull, StoreTooNew
 from oakum.store.group import Undecided
 from oakum.store.moving import Notice, not_arriving
 from oakum.store.redis import server
 from oakum.store.redis.address import Address, Durability
+from oakum.store.redis.lines import Line, Lines
 from oakum.store.redis.scripts import VERSION, script
 from oakum.store.redis.wire import encode
 
 T = TypeVar("T")
 
-TIMEOUT_S: Final = 5.0
-_SETTINGS: Final[dict[str, Any]] = {
-    "socket_timeout": TIMEOUT_S,
-    "socket_connect_timeout": TIMEOUT_S,
-    "protocol": 2,
-    "retry": Retry(NoBackoff(), 0),  # a claim that is sent twice takes twice
-}
 _OTHER_VERSION: Final = "OAKUMVERSION"
 _SHUT: Final = "OAKUMSHUT "
 _NOT_FILLED: Final = "OAKUMOPEN"
 _OWN: Final = "OAKUM "
-
-
-class Line(Protocol):
-    """What is used of a connection of redis-py, whose own types leave it open."""
-
-    def connect(self) -> None: ...
-    def disconnect(self) -> None: ...
-    def send_command(self, *args: Any) -> None: ...
-    def read_response(self) -> Any: ...
 
 
 class Connection:
@@ -50,9 +31,8 @@ class Connection:
     def __init__(self, address: Address) -> None:
         self.address = address
         self.key = f"{{{address.prefix}}}:"
-        self._pool: ConnectionPool | None = None
+        self._lines = Lines(address.connect)
         self._durability: Durability | None = None
-        self._lock = threading.Lock()
 
     @property
     def durability(self) -> Durability:
@@ -88,16 +68,12 @@ class Connection:
     def open_line(self) -> Line:
         """One more connection, for whoever listens on it."""
         with self._translated():
-            line = cast("Line", self._get_pool().make_connection())
-            line.connect()
-            return line
+            return self._lines.open()
 
     def close(self) -> None:
         """Closes all connections that are not in use."""
-        with self._lock:
-            pool, self._pool, self._durability = self._pool, None, None
-        if pool is not None:
-            pool.disconnect(inuse_connections=False)
+        lines, self._lines, self._durability = self._lines, Lines(self.address.connect), None
+        lines.close()
 
     def _ready(self) -> Durability:
         durability = self._durability
@@ -125,9 +101,8 @@ class Connection:
                 return self._send("EVAL", text, 1, self.key, packed)
 
     def _send(self, *command: Any) -> Any:
-        pool = self._get_pool()
-        connection = pool.get_connection()
-        line = cast("Line", connection)
+        lines = self._lines
+        line = lines.take()
         try:
             line.send_command(*command)
             return line.read_response()
@@ -143,13 +118,7 @@ class Connection:
             line.disconnect()
             raise
         finally:
-            pool.release(connection)
-
-    def _get_pool(self) -> ConnectionPool:
-        with self._lock:
-            if self._pool is None:
-                self._pool = ConnectionPool(**_SETTINGS | self.address.connect)
-            return self._pool
+            lines.give_back(line)
 
     def _forget(self) -> None:
         """Has the server looked at again before it is used again."""
