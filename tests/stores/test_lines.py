@@ -61,6 +61,8 @@ def line(request: pytest.FixtureRequest, clock: FakeClock, monkeypatch: pytest.M
         bench.store.discharge(worker)
         bench.clock.advance(1e6)
         bench.store.prune(bench.now)
+        bench.store.write_schedule(Scheduled("first", 1, None, b"spec"), [], None, bench.now)
+        bench.store.drop_schedule("first")
         yield Line(bench, proxy, *_POSTGRES if request.param == "postgres" else _REDIS)
         bench.close()
 
