@@ -21,7 +21,7 @@ from oakum.model.outcome import OverBudget, TimedOut, decode_record
 MIB = 1024 * 1024
 WAIT = PATIENCE_S
 SOURCE = """
-import subprocess, threading
+import mmap, subprocess, tempfile, threading
 
 KEPT = {}
 
@@ -75,6 +75,19 @@ def leak(mb: int) -> int:
     for _ in range(mb):
         KEPT[len(KEPT)] = bytearray(b"x" * 1024 * 1024)
     return os.getpid()
+
+@app.task(memory="40MiB")
+def lean_on_files() -> None:
+    with tempfile.TemporaryFile() as file:
+        file.write(bytes(3 * 1024 * 1024))
+        file.flush()
+        pages = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+        assert not any(pages[at] for at in range(0, len(pages), 4096))
+        try:
+            leak(100)
+        except MemoryError:
+            time.sleep(0.5)  # some looks of the meter
+            raise
 
 @app.task(memory="40MiB", memory_max="150MiB")
 def grow() -> None:
@@ -177,6 +190,17 @@ def test_a_job_that_leaks_into_a_dict_is_told_its_line(shop: Workshop) -> None:
     assert (outcome.ring, outcome.limit) == (1, 40 * MIB)
     assert outcome.peak < 50 * MIB
     assert re.search(r"shop\.py:\d+ in leak: KEPT\[len\(KEPT\)\] = bytearray", outcome.where)
+
+
+def test_what_a_job_touches_of_files_is_not_held_against_it(shop: Workshop) -> None:
+    shop.worker()
+    job = shop.tasks.lean_on_files.enqueue()
+    with pytest.raises(JobQuarantined, match="OverBudget"):
+        job.wait(WAIT)
+    (outcome,) = shop.outcomes(job)
+    assert isinstance(outcome, OverBudget)
+    assert outcome.peak > 44 * MIB  # what ring 1 allows is all taken, and the pages of the file are beside it
+    assert outcome.ring == 1
 
 
 def test_jobs_that_leak_a_little_each_have_their_child_replaced(shop: Workshop) -> None:

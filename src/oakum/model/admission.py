@@ -19,6 +19,7 @@ LEARNED_AFTER: Final = 20  # runs, before an undeclared task's own peaks bound i
 SMALLEST_LIMIT: Final = 32 * MIB
 QUEUE_S: Final = 0.02  # work that is handed to one child ahead of time, in seconds of its task's mean duration
 LARGEST_WINDOW: Final = 256
+UNCOUNTED: Final = 4 * MIB  # of programs and libraries that a job is the first to touch, which are resident and no data
 AGEING_S: Final = 5.0  # after this long, the room is drained for a job that does not fit
 
 
@@ -40,7 +41,7 @@ class Plan(Struct, frozen=True):
     @property
     def kill_at(self) -> int:
         """Bytes over the resting size at which the process group is killed: ring 1, where it works, comes first."""
-        return self.limit + self.headroom
+        return self.limit + self.headroom + UNCOUNTED
 
 
 def base_limit(spec: TaskSpec, stats: TaskStats | None, share: int) -> int:
