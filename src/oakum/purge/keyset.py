@@ -87,7 +87,7 @@ class KeyRanges:
         self._after = upto
         if self._position:
             self._position.save(upto)
-        return Batch(rows, lock.seconds, shuts_out=self._rows.shuts_out)
+        return Batch(rows, lock.seconds, shuts_out=self._rows.shuts_out, free=lock.free)
 
     def _next(self, size: int) -> Key | None:
         if self._dense and self._after:

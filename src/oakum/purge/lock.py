@@ -11,6 +11,7 @@ class LockTime:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._since: float | None = None
+        self._until = 0.0
         self.seconds = 0.0
 
     def taken(self) -> None:
@@ -21,4 +22,10 @@ class LockTime:
     def given_back(self) -> None:
         """The transaction has ended: `seconds` says how long it held its locks."""
         if self._since is not None:
-            self.seconds = self._clock.monotonic() - self._since
+            self._until = self._clock.monotonic()
+            self.seconds = self._until - self._since
+
+    @property
+    def free(self) -> float:
+        """Seconds since the locks were given back: others have been let in."""
+        return self._clock.monotonic() - self._until if self.seconds else 0.0

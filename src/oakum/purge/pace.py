@@ -37,8 +37,8 @@ def next_size(asked: int, cost: float, max_lock: float, largest: int) -> int:
 
 
 def pause_after(batch: Batch) -> float:
-    """Seconds to leave to others after `batch`: a share of the time for which it held its locks."""
-    return (_PAUSE_SHUT_OUT if batch.shuts_out else _PAUSE) * batch.locked
+    """Seconds to leave to others after `batch`: a share of the time for which it held its locks, less what they had since."""
+    return max(0.0, (_PAUSE_SHUT_OUT if batch.shuts_out else _PAUSE) * batch.locked - batch.free)
 
 
 def retry_delay(tries: int) -> float:

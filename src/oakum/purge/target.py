@@ -8,13 +8,15 @@ from typing import NamedTuple, Protocol
 class Batch(NamedTuple):
     """One batch: `rows` that it deleted, seconds that it held its locks, bytes that it freed (files only).
 
-    `shuts_out`: the locks kept every other writer waiting, whatever it wanted to write.
+    `shuts_out`: the locks kept every other writer waiting, whatever it wanted to write. `free`: seconds since they were
+    given back, in which the purge had something else to do.
     """
 
     rows: int
     locked: float
     freed: int = 0
     shuts_out: bool = False
+    free: float = 0.0
 
 
 class Target(Protocol):

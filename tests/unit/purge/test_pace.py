@@ -53,6 +53,12 @@ def test_writers_that_are_shut_out_get_a_longer_pause():
     assert pause_after(Batch(1, 0.1, shuts_out=True)) > 10 * pause_after(Batch(1, 0.1)) > 0
 
 
+def test_time_that_others_have_had_since_the_lock_is_no_part_of_the_pause():
+    pause = pause_after(Batch(1, 0.1, shuts_out=True))
+    assert pause_after(Batch(1, 0.1, shuts_out=True, free=0.01)) == pytest.approx(pause - 0.01)
+    assert pause_after(Batch(1, 0.1, shuts_out=True, free=1.0)) == 0.0
+
+
 def test_retries_wait_longer_each_time_up_to_two_seconds():
     delays = [retry_delay(tries) for tries in range(1, 13)]
     assert delays == sorted(delays)
