@@ -22,6 +22,7 @@ from oakum.model.task import TaskSpec
 from oakum.store.base import Mark
 from oakum.store.kept import Scheduled
 from oakum.store.open import open_store
+from oakum.store.redis.schema import VERSION
 from oakum.store.redis.scripts import script
 from oakum.testing.conformance.bench import Bench
 
@@ -69,7 +70,7 @@ def line(request: pytest.FixtureRequest, clock: FakeClock, monkeypatch: pytest.M
 
 def _is_script(request: bytes) -> bool:
     """One that does something: before jobs come in the store asks how much room there is."""
-    return b"EVALSHA" in request and script("space").sha not in request
+    return b"EVALSHA" in request and script("space", VERSION).sha not in request
 
 
 _POSTGRES = (

@@ -24,9 +24,9 @@ from oakum.store.care import (
     whether_open,
 )
 from oakum.store.moving import NOTICE, Notice
-from oakum.store.redis import read, server
+from oakum.store.redis import read, schema, server
 from oakum.store.redis.address import Durability, parse
-from oakum.store.redis.connection import Connection, refuse_newer
+from oakum.store.redis.connection import Connection
 from oakum.store.redis.moving import RedisMoving
 from oakum.store.redis.records import decode_names
 from oakum.store.redis.wire import blob
@@ -48,13 +48,14 @@ class RedisCare:
 
     def _survey(self, ask: server.Ask) -> Survey:
         promised = server.check(ask, self._address)
-        version, shut = ask("HMGET", self._connection.key + "meta", "version", NOTICE)
+        found, shut = ask("HMGET", self._connection.key + "meta", "version", NOTICE)
+        version = None if found is None else schema.number(found)
         if version is not None:
-            refuse_newer(int(version), self._address.shown)
+            schema.refuse_newer(version, self._address.shown)
         if shut is not None:
             raise Notice.decode(shut).refusal(self._address.shown)
         findings = *_persistence(ask, promised), *_memory(ask)
-        return Survey(None if version is None else int(version), server.promise(promised), findings)
+        return Survey(version, server.promise(promised), findings)
 
     def looks(self) -> Iterator[Look]:
         ask = self._connection.ask

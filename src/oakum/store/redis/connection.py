@@ -8,13 +8,13 @@ from typing import Any, Final, TypeVar
 
 from redis import exceptions as redis_errors
 
-from oakum.errors import NotAStore, StoreAway, StoreError, StoreFull, StoreTooNew
+from oakum.errors import NotAStore, StoreAway, StoreError, StoreFull
 from oakum.store.group import Undecided
 from oakum.store.moving import Notice, not_arriving
-from oakum.store.redis import server
+from oakum.store.redis import schema, server
 from oakum.store.redis.address import Address, Durability
 from oakum.store.redis.lines import Line, Lines
-from oakum.store.redis.scripts import VERSION, script
+from oakum.store.redis.scripts import script
 from oakum.store.redis.wire import encode
 
 T = TypeVar("T")
@@ -46,8 +46,7 @@ class Connection:
         try:
             return self._run(verb, packed)
         except _OtherVersion:  # the store was emptied, or written by another Oakum, since this process looked
-            self._forget()
-            self._ready()
+            self._prepare()
             return self._run(verb, packed)
 
     def ask(self, *command: Any) -> Any:
@@ -80,20 +79,16 @@ class Connection:
         if durability is None:
             with self._translated():
                 durability = server.check(self._send, self.address)
-                self._check_version()
+            self._prepare()
             self._durability = durability
         return durability
 
-    def _check_version(self) -> None:
-        """Makes the store if it is not there. There is no older version yet that could be brought up to date."""
-        found = self._send("HGET", self.key + "meta", "version")
-        if found is None:
-            self._send("HSETNX", self.key + "meta", "version", VERSION)
-        else:
-            refuse_newer(int(found), self.address.shown)
+    def _prepare(self) -> None:
+        with self._translated():
+            schema.prepare(self._send, self.key, self.address.shown)
 
     def _run(self, verb: str, packed: bytes) -> Any:
-        text, sha = script(verb)
+        text, sha = script(verb, schema.VERSION)
         with self._translated():
             try:
                 return self._send("EVALSHA", sha, 1, self.key, packed)
@@ -169,12 +164,6 @@ class Connection:
                 f"{self.address.shown}: other data has the names of its keys; give the store a prefix of its own"
             )
         return StoreError(f"{self.address.shown}: the server refuses ({text})")
-
-
-def refuse_newer(version: int, shown: str) -> None:
-    """Raises StoreTooNew for the number of a later version."""
-    if version > VERSION:
-        raise StoreTooNew(f"{shown}: the store has version {version}, this Oakum knows {VERSION}; upgrade oakum")
 
 
 class _OtherVersion(StoreError):

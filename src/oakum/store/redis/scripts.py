@@ -7,16 +7,13 @@ from functools import cache
 from importlib.resources import files
 from typing import Final, NamedTuple
 
-VERSION: Final = 1
-"""Of the layout that the scripts write. Each of them looks first whether the store still has it."""
-
 _WHEN_SHUT: Final = frozenset({
     "settle", "renew", "fence", "discharge", "progress", "observe", "keep_memo",
     "shut", "furnish", "restore", "restore_keys",
 })  # fmt: skip
 """The scripts that write in a store that is shut, too: they end what runs, or fill it. All that only read may."""
 
-_SHARED: Final = "shared", "records", "limits", "lines", "keys", "ending", "inserting"
+_SHARED: Final = "base", "shared", "records", "limits", "lines", "keys", "ending", "inserting"
 
 
 class Script(NamedTuple):
@@ -27,14 +24,22 @@ class Script(NamedTuple):
 
 
 @cache
-def script(verb: str) -> Script:
-    """The script of a verb. Its first line, which says what it may do when memory is short, stays the first."""
+def script(verb: str, version: int) -> Script:
+    """The script of a verb, for stores of a version: it looks first whether the store has that.
+
+    Its first line, which says what it may do when memory is short, stays the first.
+    """
     flags, _, body = _read(verb).partition("\n")
     may = "true" if verb in _WHEN_SHUT or "no-writes" in flags else "false"
-    head = f"local VERSION, MAY_WHEN_SHUT = '{VERSION}', {may}"
-    parts = [flags, head, *map(_read, _SHARED), body]
-    text = "\n".join(parts).encode()
+    head = f"local VERSION, MAY_WHEN_SHUT = {version}, {may}"
+    text = "\n".join([flags, head, *map(_read, _SHARED), body]).encode()
     return Script(text, hashlib.sha1(text, usedforsecurity=False).hexdigest().encode())
+
+
+def upgrade(batch: str, version: int, *, ends: bool) -> bytes:
+    """The script that does one batch of a step to a version: see `oakum.store.redis.schema.Step`."""
+    head = f"local VERSION, ENDS = {version}, {'true' if ends else 'false'}"
+    return "\n".join(["#!lua", head, _read("base"), _read("upgrade"), batch]).encode()
 
 
 def _read(name: str) -> str:

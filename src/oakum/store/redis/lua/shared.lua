@@ -1,11 +1,13 @@
--- What all scripts stand on. Every key begins with the prefix in KEYS[1], a hash tag, so that all lie in one slot.
--- Nothing is rolled back in a script: each verb looks first and writes last.
-local P = KEYS[1]
-local ARGS = ARGV[1] and cmsgpack.unpack(ARGV[1])
-local call = redis.call
-
+-- What all verbs stand on: the store is of the version that they are written for, and open.
 local version, notice = unpack(call('HMGET', P .. 'meta', 'version', 'store.notice'))
-if version ~= VERSION then
+
+-- A worker of an older version ends what it has begun, unless a step since then has made that wrong.
+local function may_end()
+  local oldest, reached = call('HGET', P .. 'meta', 'oldest'), version and version:match('%d+')
+  return MAY_WHEN_SHUT and oldest and tonumber(oldest) <= VERSION and VERSION < tonumber(reached or 0)
+end
+
+if version ~= text_of(VERSION) and not may_end() then
   error({err = 'OAKUMVERSION'})
 end
 if notice and not MAY_WHEN_SHUT then
@@ -21,18 +23,6 @@ end
 
 local AVAILABLE, RUNNING, SCHEDULED, HELD, COMPLETED = 0, 1, 2, 3, 4
 local LARGEST_NUMBER = 65535
-
--- A command with any number of arguments, some thousands at a time: Lua's stack is bounded.
-local function many(command, key, args)
-  for first = 1, #args, 2000 do
-    call(command, key, unpack(args, first, math.min(first + 1999, #args)))
-  end
-end
-
--- A whole number as an argument: Redis writes numbers as fractions of 17 digits, which takes it longer.
-local function text_of(number)
-  return string.format('%d', number)
-end
 
 -- Names of tasks and queues as small numbers: a name stands once in the store.
 local function number_of(text)
