@@ -63,17 +63,11 @@ class ProcFs:
 
     def stat(self, pid: int) -> Stat | None:
         """The figures of one process, None when it has ended."""
-        line = self._read(f"{pid}/stat", 4096)
-        if line is None:
-            return None
-        end = line.rfind(b")")  # the name may hold spaces and parentheses itself
-        fields = line[end + 2 :].split(None, 22)
-        if end < 0 or len(fields) < 22:
-            return None
-        comm = line[line.find(b"(") + 1 : end].decode("utf-8", "replace")
-        cpu_ms = (int(fields[11]) + int(fields[12])) * CLOCK_TICK_MS
-        rss = int(fields[21]) * PAGE
-        return Stat(pid, comm, chr(fields[0][0]), int(fields[1]), cpu_ms, int(fields[17]), int(fields[19]), rss)
+        return parse_stat(pid, self.stat_line(pid))
+
+    def stat_line(self, pid: int) -> bytes:
+        """The line that its figures are in, b"" when it has ended: of one that stands still it is the same again."""
+        return read_file(f"{self.root}/{pid}/stat", 4096) or b""
 
     def args(self, pid: int) -> str:
         """The command line, its arguments joined by spaces; "" for kernel threads, zombies, and what has ended."""
@@ -169,6 +163,18 @@ class ProcFs:
             return os.stat(f"{self.root}/self/fd").st_size == listed
         except OSError:
             return False
+
+
+def parse_stat(pid: int, line: bytes) -> Stat | None:
+    """What a line of /proc/PID/stat says, None for one that is cut off."""
+    end = line.rfind(b")")  # the name may hold spaces and parentheses itself
+    fields = line[end + 2 :].split(None, 22)
+    if end < 0 or len(fields) < 22:
+        return None
+    comm = line[line.find(b"(") + 1 : end].decode("utf-8", "replace")
+    cpu_ms = (int(fields[11]) + int(fields[12])) * CLOCK_TICK_MS
+    rss = int(fields[21]) * PAGE
+    return Stat(pid, comm, chr(fields[0][0]), int(fields[1]), cpu_ms, int(fields[17]), int(fields[19]), rss)
 
 
 def read_file(path: str, size: int = _LONGEST_FILE) -> bytes | None:

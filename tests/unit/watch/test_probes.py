@@ -104,6 +104,24 @@ class TestProcesses:
         proc.process(7, args="web", wchan="futex", fds=6, cpu_ticks=6)
         assert closer(look(probe)["web"]) == ("futex", 6)
 
+    def test_each_figure_is_that_of_its_look_also_after_standing_still(self, proc: FakeProc) -> None:
+        probe = ProcessProbe(ProcFs(str(proc.root)))
+        seen = []
+        for pages, threads, state in (
+            (100, 2, "S"),
+            (100, 2, "S"),
+            (100, 2, "S"),
+            (90, 2, "S"),
+            (90, 5, "S"),
+            (90, 5, "T"),
+        ):
+            proc.process(7, args="web", rss_pages=pages, threads=threads, state=state)
+            figures = look(probe)["web"]
+            seen.append((figures["rss"], figures["threads"], figures["state"]))
+        still = (100 * MIB // PAGES_PER_MIB, 2, ord("S"))
+        shrunk = 90 * MIB // PAGES_PER_MIB
+        assert seen == [still, still, still, (shrunk, 2, ord("S")), (shrunk, 5, ord("S")), (shrunk, 5, ord("T"))]
+
     def test_pss_is_read_of_what_grew_most_and_seldom(self, proc: FakeProc) -> None:
         probe = ProcessProbe(ProcFs(str(proc.root)), pss_every_s=600)
         for pid in range(10, 20):

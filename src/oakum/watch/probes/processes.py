@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from oakum.host.procfs import CLOCK_TICK_MS, ProcFs, Stat
+from oakum.host.procfs import CLOCK_TICK_MS, ProcFs, Stat, parse_stat
 from oakum.units import GIB
 from oakum.watch.families import printable, steady
 from oakum.watch.probe import Reading
@@ -29,11 +29,11 @@ _MOST_PEERS: Final = 10  # processes that are asked at one tick: each reads the 
 class _Seen:
     """What is remembered of a living process."""
 
-    start_ticks: int
-    comm: str
+    line: bytes  # what `stat` was read from
+    stat: Stat
     entity: Entity
     first_rss: int
-    cpu_ms: int = UNKNOWN
+    cpu_ms: int = UNKNOWN  # when it was last looked at closer
     wchan: str = ""
     fds: int | None = None
     peers: str = ""
@@ -54,16 +54,17 @@ class ProcessProbe:
 
     def read(self, now_s: float) -> Iterator[Reading]:
         """One row for each process that is alive."""
-        stats = [stat for stat in map(self._procfs.stat, self._procfs.pids()) if stat is not None]
         self._turn += 1
-        self._seen = {stat.pid: self._meet(stat) for stat in stats}
+        met = map(self._meet, self._procfs.pids())
+        self._seen = {each.stat.pid: each for each in met if each is not None}
         seen = list(self._seen.values())
-        self._ask_whom(stats, now_s)
-        for stat, each in zip(stats, seen, strict=True):
-            self._look_closer(stat, each)
+        self._ask_whom(seen, now_s)
+        for each in seen:
+            self._look_closer(each)
         fds = [UNKNOWN if each.fds is None else each.fds for each in seen]
         self._hidden_fds = os.geteuid() != 0 and UNKNOWN in fds  # for root it has only ended meanwhile
-        pss = self._pss(stats, now_s)
+        pss = self._pss(seen, now_s)
+        stats = [each.stat for each in seen]
         yield Reading(
             PROCESSES,
             [each.entity for each in seen],
@@ -88,15 +89,22 @@ class ProcessProbe:
         if os.geteuid() != 0:  # the kernel shows an empty wchan then (fs/proc/base.c, proc_pid_wchan)
             yield "where other users' processes wait is not visible: record as root to see it"
 
-    def _meet(self, stat: Stat) -> _Seen:
-        seen = self._seen.get(stat.pid)
-        if seen is None or seen.start_ticks != stat.start_ticks:
-            return _Seen(stat.start_ticks, stat.comm, self._identify(stat), stat.rss)
-        if seen.comm != stat.comm or not seen.settled:
-            seen.comm, seen.settled = stat.comm, True
+    def _meet(self, pid: int) -> _Seen | None:
+        """What is known of it, brought up to date; None when it has ended."""
+        line, seen = self._procfs.stat_line(pid), self._seen.get(pid)
+        if seen is not None and seen.line == line and seen.settled:
+            return seen  # most of a host's processes stand still: what they said is not read again
+        stat = parse_stat(pid, line)
+        if stat is None:
+            return None
+        if seen is None or seen.stat.start_ticks != stat.start_ticks:
+            return _Seen(line, stat, self._identify(stat), stat.rss)
+        if seen.stat.comm != stat.comm or not seen.settled:
+            seen.settled = True
             entity = self._identify(stat)
             if entity.labels != seen.entity.labels:
                 seen.entity = Entity(seen.entity.numbers, entity.labels)
+        seen.line, seen.stat = line, stat
         return seen
 
     def _identify(self, stat: Stat) -> Entity:
@@ -108,39 +116,39 @@ class ProcessProbe:
         labels = "" if uid is None else _user(uid), comm, args, printable(procfs.cgroup(pid))
         return Entity((pid, start_cs, stat.ppid), labels)
 
-    def _look_closer(self, stat: Stat, seen: _Seen) -> None:
+    def _look_closer(self, seen: _Seen) -> None:
         """Where it waits and how many files it has open: asked anew when it has run since, and now and then."""
+        stat = seen.stat
         if stat.cpu_ms != seen.cpu_ms or (stat.pid + self._turn) % _TURNS == 0:
             seen.cpu_ms = stat.cpu_ms
             seen.wchan, seen.fds = self._procfs.wchan(stat.pid), self._procfs.fds(stat.pid)
 
-    def _ask_whom(self, stats: list[Stat], now_s: float) -> None:
+    def _ask_whom(self, processes: list[_Seen], now_s: float) -> None:
         """Finds the peers of those that stand still: one that hangs is told with whom it waits for."""
         asked = 0
-        for stat in stats:
-            seen = self._seen[stat.pid]
-            if stat.cpu_ms != seen.cpu_ms:
+        for seen in processes:
+            if seen.stat.cpu_ms != seen.cpu_ms:
                 seen.peers, seen.peers_due_s = "", now_s + _STILL_S
             elif now_s >= seen.peers_due_s and asked < _MOST_PEERS:
-                seen.peers, seen.peers_due_s = peers(self._procfs.root, stat.pid), now_s + _PEERS_EVERY_S
+                seen.peers, seen.peers_due_s = peers(self._procfs.root, seen.stat.pid), now_s + _PEERS_EVERY_S
                 asked += 1
 
-    def _pss(self, stats: list[Stat], now_s: float) -> dict[int, int]:
+    def _pss(self, processes: list[_Seen], now_s: float) -> dict[int, int]:
         """PSS of those that grew most since they were first seen: dear, so seldom and few."""
         if now_s < self._pss_due_s:
             return {}
         self._pss_due_s = now_s + self._pss_every_s
-        growth = {stat.pid: stat.rss - self._seen[stat.pid].first_rss for stat in stats}
-        growers = sorted((stat for stat in stats if growth[stat.pid] > 0), key=lambda stat: -growth[stat.pid])
+        growers = [seen for seen in processes if seen.stat.rss > seen.first_rss]
+        growers.sort(key=lambda seen: seen.first_rss - seen.stat.rss)
         found: dict[int, int] = {}
         looked_at = 0
-        for stat in growers[:_PSS_GROWERS]:
-            looked_at += stat.rss
+        for seen in growers[:_PSS_GROWERS]:
+            looked_at += seen.stat.rss
             if looked_at > _PSS_AT_MOST:
                 break
-            pss = self._procfs.pss(stat.pid)
+            pss = self._procfs.pss(seen.stat.pid)
             if pss is not None:
-                found[stat.pid] = pss
+                found[seen.stat.pid] = pss
         return found
 
 
