@@ -117,7 +117,7 @@ class QuerysetRows:
 
     def _value(self, sql: str) -> Any:
         with self._connection.cursor() as cursor:
-            return cursor.execute(sql).fetchone()[0]
+            return next(iter(cursor.execute(sql).fetchone() or ()), None)
 
     def _within(self, after: Key | None, upto: Key | None) -> QuerySet[Any]:
         rows = self._rows
