@@ -11,10 +11,11 @@ from oakum.clock import FakeClock
 from oakum.store.base import Store
 from oakum.store.memory import MemoryStore
 from oakum.store.open import open_store as open_url
+from oakum.store.sqlite.stdlib import Stdlib
 from oakum.store.sqlite.store import SqliteStore
 from oakum.testing.conformance import CHECKS, Check
 
-STORES = ("memory", "sqlite", "postgres", "pgbouncer", "redis", "valkey")
+STORES = ("memory", "sqlite", "sqlite3", "postgres", "pgbouncer", "redis", "valkey")
 BELLS = {
     "a_bell_rings_for_room", "what_expires_makes_room_and_rings", "a_ticks_jobs_ring", "a_bell_rings_for_work",
     "a_bell_rings_for_work_that_comes_back", "a_bell_rings_for_results",
@@ -29,6 +30,8 @@ def open_store(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Cal
         return lambda: store
     if kind == "sqlite":
         return lambda: SqliteStore(str(tmp_path / "work.db"))
+    if kind == "sqlite3":
+        return lambda: SqliteStore(str(tmp_path / "work.db"), Stdlib())
     url = request.getfixturevalue(f"{kind}_store_url")
     return lambda: open_url(url)
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-import apsw
-
 from oakum.model.bounds import Rules
 from oakum.model.intake import Room, dropped, fits, make_room
 from oakum.model.job import NewJob
 from oakum.model.lifecycle import Ending
 from oakum.store.sqlite import ending
+from oakum.store.sqlite.database import Database
 from oakum.store.sqlite.names import Names
 from oakum.store.sqlite.tally import Tally
 
@@ -31,14 +30,12 @@ def keeps_ages(rules: Rules) -> bool:
     return rules.on_full == "drop_oldest" and is_bounded(rules)
 
 
-def keep_ages(db: apsw.Connection, queue: int) -> None:
+def keep_ages(db: Database, queue: int) -> None:
     """From now on it is known of the jobs that are there, too. Looks at all jobs, once."""
     db.execute(_KEEP_AGES, (queue,))
 
 
-def have_room(
-    db: apsw.Connection, names: Names, ruled: Mapping[str, Rules], jobs: Sequence[NewJob], tally: Tally
-) -> bool:
+def have_room(db: Database, names: Names, ruled: Mapping[str, Rules], jobs: Sequence[NewJob], tally: Tally) -> bool:
     """Whether all of them fit into their queues, also if none of them is there already."""
     for queue, rules in ruled.items():
         if is_bounded(rules):
@@ -49,7 +46,7 @@ def have_room(
 
 
 def let_go(
-    db: apsw.Connection, names: Names, ruled: Mapping[str, Rules], jobs: Sequence[NewJob], now_ms: int, tally: Tally
+    db: Database, names: Names, ruled: Mapping[str, Rules], jobs: Sequence[NewJob], now_ms: int, tally: Tally
 ) -> dict[bytes, Ending]:
     """Ends what has to go so that new jobs fit; which of those end at once, and how. Raises QueueFull."""
     new: dict[bytes, Ending] = {}
@@ -63,6 +60,6 @@ def let_go(
     return new
 
 
-def _oldest(db: apsw.Connection, queue: int) -> Iterator[tuple[Any, int]]:
+def _oldest(db: Database, queue: int) -> Iterator[tuple[Any, int]]:
     for row in db.execute(_OLDEST, (queue,)):
         yield row, row[4]

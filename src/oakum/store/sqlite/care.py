@@ -27,6 +27,7 @@ from oakum.store.care import (
 from oakum.store.sqlite import notice, rules
 from oakum.store.sqlite.backup import backup
 from oakum.store.sqlite.connection import PROMISE, Connection, fetch_all, fetch_one
+from oakum.store.sqlite.database import Database
 from oakum.store.sqlite.filesystem import refuse_network
 from oakum.store.sqlite.space import used
 from oakum.units import MIB, format_size
@@ -103,7 +104,7 @@ class SqliteCare:
         return Room(before, self._size())
 
     def backup(self, to: str) -> int:
-        with self._connection.read() as db:
+        with self._connection.look() as db:
             return backup(db, self._connection.path, to, self._tell)
 
     def close(self) -> None:
@@ -137,7 +138,7 @@ class SqliteCare:
             self._tell(Step("the file is written anew", 1, 1))
 
 
-def _damage(db: apsw.Connection) -> Iterator[Finding]:
+def _damage(db: Database) -> Iterator[Finding]:
     remedy = "restore the last backup"
     try:
         for (text,) in db.execute(f"PRAGMA integrity_check({_WORST})"):
@@ -147,7 +148,7 @@ def _damage(db: apsw.Connection) -> Iterator[Finding]:
         yield Finding(f"the file is damaged: {error}", remedy)
 
 
-def _counts(db: apsw.Connection) -> Iterator[Finding]:
+def _counts(db: Database) -> Iterator[Finding]:
     yield from compare(_counted(db, _KEPT), _counted(db, _FOUND))
     says, has = fetch_one(db, _LOGS)
     if says != has:
@@ -157,17 +158,17 @@ def _counts(db: apsw.Connection) -> Iterator[Finding]:
         yield Finding(f"{left} rows of starts, logs and notes belong to no job", RECOUNT)
 
 
-def _counted(db: apsw.Connection, query: str) -> Counted:
+def _counted(db: Database, query: str) -> Counted:
     return {(queue, task, State(state)): (jobs, size) for queue, task, state, jobs, size in fetch_all(db, query)}
 
 
-def _leases(db: apsw.Connection) -> Iterator[Finding]:
+def _leases(db: Database) -> Iterator[Finding]:
     jobs = fetch_one(db, _ORPHANS)[0]
     if jobs:
         yield orphans(jobs)
 
 
-def _keys(db: apsw.Connection) -> Iterator[Finding]:
+def _keys(db: Database) -> Iterator[Finding]:
     for queue, key, held, placed in fetch_all(db, _HELD):
         if placed < rules.in_force(db, "queue", queue).key_limit:
             yield stuck(queue, key, held)

@@ -6,14 +6,13 @@ import heapq
 from collections.abc import Iterator
 from typing import Any, Final
 
-import apsw
-
 from oakum.model.job import Claimed, State
 from oakum.model.lifecycle import EXPIRED
 from oakum.store import meta
 from oakum.store.base import Want
 from oakum.store.sqlite import keys
 from oakum.store.sqlite.connection import fetch_all, fetch_one
+from oakum.store.sqlite.database import Database
 from oakum.store.sqlite.ending import COLUMNS, end_waiting
 from oakum.store.sqlite.limits import Limits
 from oakum.store.sqlite.names import Names
@@ -44,7 +43,7 @@ SELECT min(at) FROM (SELECT min(run_at) AS at FROM job WHERE state = 2
 Weights = dict[int, int]
 
 
-def wanted(db: apsw.Connection, names: Names, want: Want, limits: Limits) -> list[tuple[int, Weights]]:
+def wanted(db: Database, names: Names, want: Want, limits: Limits) -> list[tuple[int, Weights]]:
     """The queues that a claim would look into, and what a job of each of their waiting tasks weighs."""
     found: list[tuple[int, Weights]] = []
     for queue in want.queues:
@@ -63,12 +62,12 @@ def wanted(db: apsw.Connection, names: Names, want: Want, limits: Limits) -> lis
     return found
 
 
-def look(db: apsw.Connection, names: Names, want: Want, now_ms: int) -> bool:
+def look(db: Database, names: Names, want: Want, now_ms: int) -> bool:
     """Whether a claim would find anything to take."""
     return bool(wanted(db, names, want, Limits(db, names, now_ms)))
 
 
-def claim(db: apsw.Connection, names: Names, want: Want, now_ms: int) -> list[Claimed]:
+def claim(db: Database, names: Names, want: Want, now_ms: int) -> list[Claimed]:
     """See `oakum.store.base.Store.claim`; the caller is in a write transaction."""
     if not fetch_one(db, "SELECT 1 FROM holder WHERE number = ? AND fenced = 0", (want.holder,)):
         return []
@@ -110,9 +109,9 @@ def claim(db: apsw.Connection, names: Names, want: Want, now_ms: int) -> list[Cl
     return taken
 
 
-def _in_order(db: apsw.Connection, queue: int, weights: Weights, limits: Limits) -> Iterator[Any]:
+def _in_order(db: Database, queue: int, weights: Weights, limits: Limits) -> Iterator[Any]:
     """A queue's available jobs of some tasks, one index range a task, merged by (rank, run_at, seq)."""
-    ranges: list[Iterator[Any]] = [db.cursor().execute(_READY, (queue, task)) for task in weights]
+    ranges: list[Iterator[Any]] = [db.execute(_READY, (queue, task)) for task in weights]
     if limits:
         ranges = [_allowed(rows, task, limits) for rows, task in zip(ranges, weights, strict=True)]
     if len(ranges) == 1:
@@ -128,12 +127,12 @@ def _allowed(rows: Iterator[Any], task: int, limits: Limits) -> Iterator[Any]:
         yield line
 
 
-def held(db: apsw.Connection, names: Names, holder: int, limit: int) -> list[Claimed]:
+def held(db: Database, names: Names, holder: int, limit: int) -> list[Claimed]:
     """See `oakum.store.base.Store.held`."""
     return [_claimed(db, names, row, 0) for row in db.execute(_HELD, (holder, limit))]
 
 
-def _claimed(db: apsw.Connection, names: Names, row: Any, more: int) -> Claimed:
+def _claimed(db: Database, names: Names, row: Any, more: int) -> Claimed:
     """A job from its columns; `more` is added to the token, for a claim that is about to be written."""
     seq, job_id, task, queue, payload, token, tries, crashes, over, suspect, column, key, expires_at = row
     extra = meta.unpack(column)
@@ -143,7 +142,7 @@ def _claimed(db: apsw.Connection, names: Names, row: Any, more: int) -> Claimed:
     )  # fmt: skip
 
 
-def promote(db: apsw.Connection, names: Names, now_ms: int, limit: int) -> int:
+def promote(db: Database, names: Names, now_ms: int, limit: int) -> int:
     """See `oakum.store.base.Store.promote`; the caller is in a write transaction."""
     tally = Tally()
     expired = fetch_all(db, _EXPIRED, (now_ms, limit))
@@ -157,13 +156,13 @@ def promote(db: apsw.Connection, names: Names, now_ms: int, limit: int) -> int:
     return len(expired) + len(due)
 
 
-def next_due(db: apsw.Connection) -> int | None:
+def next_due(db: Database) -> int | None:
     """See `oakum.store.base.Store.next_due`: two index look-ups."""
     at = fetch_one(db, _NEXT_DUE)[0]
     return None if at is None else int(at)
 
 
-def is_due(db: apsw.Connection, now_ms: int) -> bool:
+def is_due(db: Database, now_ms: int) -> bool:
     """Whether `promote` would find anything."""
     at = next_due(db)
     return at is not None and at <= now_ms

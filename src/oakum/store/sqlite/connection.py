@@ -15,8 +15,10 @@ from oakum.store.group import Undecided
 from oakum.store.sqlite import schema
 from oakum.store.sqlite.ballast import Ballast
 from oakum.store.sqlite.bell import BellTower
+from oakum.store.sqlite.database import Database
 from oakum.store.sqlite.directory import Directory
 from oakum.store.sqlite.filesystem import refuse_network
+from oakum.store.sqlite.library import LOG_LIMIT, Apsw, Library
 from oakum.store.sqlite.log import Log
 from oakum.store.sqlite.turnstile import Turnstile
 
@@ -27,20 +29,19 @@ PROMISE: Final = (
 )
 
 _BUSY_MS: Final = 10_000  # only foreign tools are waited for here: Oakum's own writers queue at the turnstile
-_CHECKPOINT_PAGES: Final = 4_000
-_WAL_LIMIT: Final = 64 * 1024 * 1024
 
 
 class Connection:
     """The file, the directory beside it, and the one connection of this process. Closed, it opens again when it is used."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, library: Library | None = None) -> None:
         self.path = os.path.abspath(path)
+        self.library = library if library is not None else Apsw()
         self.directory = Directory(self.path)
         self.ballast = Ballast(self.directory)
         self.sparing = False
         self._lock = threading.RLock()
-        self._db: apsw.Connection | None = None
+        self._db: Database | None = None
         self._pid = 0
         self._sync: Sync = "FULL"
         self._turnstile: Turnstile
@@ -60,13 +61,13 @@ class Connection:
             return self._tower
 
     @contextlib.contextmanager
-    def read(self) -> Iterator[apsw.Connection]:
+    def read(self) -> Iterator[Database]:
         """The connection, for short reads."""
         with self._lock, _translated(self.path):
             yield self._ready()
 
     @contextlib.contextmanager
-    def write(self, sync: Sync) -> Iterator[apsw.Connection]:
+    def write(self, sync: Sync) -> Iterator[Database]:
         """A write transaction: committed at the end, rolled back on any exception.
 
         With "FULL" the commit is on the disk before anybody sees it; with "NORMAL" it survives this process but not a
@@ -108,16 +109,19 @@ class Connection:
                 self._log.flush(db)
             except (apsw.Error, OSError) as error:
                 raise Undecided(f"{self.path}: the disk failed after a commit ({error})") from error
+            if not self.library.shortens and self._log.size() > LOG_LIMIT:
+                with contextlib.suppress(apsw.Error):  # what was committed is on the disk
+                    db.wal_checkpoint()
 
     @contextlib.contextmanager
-    def alone(self) -> Iterator[apsw.Connection]:
+    def alone(self) -> Iterator[Database]:
         """The connection, while nobody else writes: for what SQLite does outside of transactions."""
         with self._lock, _translated(self.path):
             db = self._ready()
             with self._turnstile:
                 yield db
 
-    def _commit(self, db: apsw.Connection) -> None:
+    def _commit(self, db: Database) -> None:
         try:
             db.execute("COMMIT")
         except apsw.IOError as error:
@@ -171,7 +175,7 @@ class Connection:
                 self._tower.close()
                 self._tower = None
 
-    def _ready(self) -> apsw.Connection:
+    def _ready(self) -> Database:
         if self._db is None:
             try:
                 self._db = self._open()
@@ -185,10 +189,10 @@ class Connection:
             )
         return self._db
 
-    def _open(self) -> apsw.Connection:
+    def _open(self) -> Database:
         refuse_network(self.path)
         with _translated(self.path), contextlib.ExitStack() as undo:
-            db = apsw.Connection(self.path)
+            db = self.library.open(self.path)
             undo.callback(db.close)
             db.set_busy_timeout(_BUSY_MS)
             schema.check(db, self.path)  # somebody else's file is refused before anything is made beside it
@@ -198,8 +202,7 @@ class Connection:
             if not schema.is_current(db):
                 with turnstile:
                     schema.migrate(db, self.path)
-            db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-            db.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT}")
+            db.execute(f"PRAGMA journal_size_limit = {LOG_LIMIT}")
             db.execute("PRAGMA synchronous = FULL")
             log = Log(db.filename_wal)
             undo.pop_all()
@@ -207,12 +210,12 @@ class Connection:
         return db
 
 
-def fetch_all(db: apsw.Connection, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+def fetch_all(db: Database, sql: str, values: Sequence[Any] = ()) -> list[Any]:
     """All rows of a query. Their columns are Any: the SQL beside the call is their type."""
     return db.execute(sql, values).fetchall()
 
 
-def fetch_one(db: apsw.Connection, sql: str, values: Sequence[Any] = ()) -> Any:
+def fetch_one(db: Database, sql: str, values: Sequence[Any] = ()) -> Any:
     """The first row of a query, None when there is none."""
     return db.execute(sql, values).fetchone()
 

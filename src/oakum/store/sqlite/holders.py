@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-import apsw
 import msgspec
 
 from oakum.store.base import Holder, Identity, Instant
 from oakum.store.sqlite.connection import fetch_all, fetch_one
+from oakum.store.sqlite.database import Database
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Identity).decode
 
 
-def enrol(db: apsw.Connection, identity: Identity, lease_ms: int, now: Instant) -> int:
+def enrol(db: Database, identity: Identity, lease_ms: int, now: Instant) -> int:
     """See `oakum.store.base.Store.enrol`."""
     db.execute(
         "INSERT INTO holder(identity, lease_until, fenced, report) VALUES(?, ?, 0, x'')",
@@ -23,7 +23,7 @@ def enrol(db: apsw.Connection, identity: Identity, lease_ms: int, now: Instant) 
     return db.last_insert_rowid()
 
 
-def renew(db: apsw.Connection, holder: int, lease_ms: int, report: bytes, now: Instant) -> bool:
+def renew(db: Database, holder: int, lease_ms: int, report: bytes, now: Instant) -> bool:
     """See `oakum.store.base.Store.renew`."""
     db.execute(
         "UPDATE holder SET lease_until = ?, report = ? WHERE number = ? AND fenced = 0",
@@ -32,7 +32,7 @@ def renew(db: apsw.Connection, holder: int, lease_ms: int, report: bytes, now: I
     return db.changes() == 1
 
 
-def holders(db: apsw.Connection) -> list[Holder]:
+def holders(db: Database) -> list[Holder]:
     """See `oakum.store.base.Store.holders`."""
     rows = fetch_all(db, "SELECT number, identity, lease_until, fenced, report FROM holder ORDER BY number")
     return [
@@ -41,7 +41,7 @@ def holders(db: apsw.Connection) -> list[Holder]:
     ]
 
 
-def fence(db: apsw.Connection, holder: int, seen_lease_ms: int) -> bool:
+def fence(db: Database, holder: int, seen_lease_ms: int) -> bool:
     """See `oakum.store.base.Store.fence`."""
     db.execute(
         "UPDATE holder SET fenced = 1 WHERE number = ? AND (fenced = 1 OR lease_until = ?)", (holder, seen_lease_ms)
@@ -49,7 +49,7 @@ def fence(db: apsw.Connection, holder: int, seen_lease_ms: int) -> bool:
     return db.changes() == 1
 
 
-def discharge(db: apsw.Connection, holder: int) -> bool:
+def discharge(db: Database, holder: int) -> bool:
     """See `oakum.store.base.Store.discharge`."""
     if fetch_one(db, "SELECT 1 FROM job WHERE state = 1 AND holder = ?", (holder,)):
         return False

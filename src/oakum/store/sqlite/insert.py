@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
-import apsw
-
 from oakum.errors import DuplicateJob, NotEnqueued, QueueFull, StoreFull
 from oakum.model.bounds import Rules
 from oakum.model.intake import check_room, sort_out
@@ -18,6 +16,7 @@ from oakum.store.group import GroupCommit, Ticket
 from oakum.store.sqlite import bounds, ending, keys, marks, rules, space
 from oakum.store.sqlite.ballast import SIZE as BALLAST
 from oakum.store.sqlite.connection import Connection, fetch_one
+from oakum.store.sqlite.database import Database
 from oakum.store.sqlite.names import Names
 from oakum.store.sqlite.notice import refuse
 from oakum.store.sqlite.tally import Tally
@@ -73,14 +72,14 @@ class Inserter:
         self._connection.flush()
         return answers
 
-    def _answer(self, db: apsw.Connection, ticket: Ticket, tally: Tally) -> Sequence[Mark] | NotEnqueued:
+    def _answer(self, db: Database, ticket: Ticket, tally: Tally) -> Sequence[Mark] | NotEnqueued:
         """One caller's marks, or why his jobs are not in; the others' are."""
         try:
             return write_jobs(db, self._names, ticket.jobs, ticket.now.wall_ms, tally)
         except (QueueFull, DuplicateJob) as refusal:
             return refusal
 
-    def keep_room(self, db: apsw.Connection) -> None:
+    def keep_room(self, db: Database) -> None:
         """Refuses new jobs past the store's own bound, and while there is no room to finish those that are in."""
         space.check(db, self._connection.path)
         if self._connection.ballast.keep():
@@ -92,7 +91,7 @@ class Inserter:
             )
 
 
-def write_jobs(db: apsw.Connection, names: Names, jobs: Sequence[NewJob], now_ms: int, tally: Tally) -> list[Mark]:
+def write_jobs(db: Database, names: Names, jobs: Sequence[NewJob], now_ms: int, tally: Tally) -> list[Mark]:
     """Writes jobs, all or none; the caller is in a write transaction, and their names have numbers.
 
     Raises QueueFull, DuplicateJob.
@@ -111,7 +110,7 @@ def write_jobs(db: apsw.Connection, names: Names, jobs: Sequence[NewJob], now_ms
 
 
 def _write_plain(
-    db: apsw.Connection, names: Names, jobs: Sequence[NewJob], ruled: Mapping[str, Rules], now_ms: int, tally: Tally
+    db: Database, names: Names, jobs: Sequence[NewJob], ruled: Mapping[str, Rules], now_ms: int, tally: Tally
 ) -> None:
     """All of them in one statement, in the faith that none is there already."""
     first = _next_seq(db)
@@ -132,7 +131,7 @@ def _write_plain(
 
 
 def _look_and_write(
-    db: apsw.Connection, names: Names, jobs: Sequence[NewJob], ruled: Mapping[str, Rules], now_ms: int, tally: Tally
+    db: Database, names: Names, jobs: Sequence[NewJob], ruled: Mapping[str, Rules], now_ms: int, tally: Tally
 ) -> list[Mark]:
     """One by one, after a look at who is there and who is to go."""
     intake = sort_out(
@@ -169,7 +168,7 @@ def _row(seq: int, job: NewJob, names: Names, now_ms: int) -> _Row:
     )  # fmt: skip
 
 
-def _placed(db: apsw.Connection, row: _Row, key: str, stays: bool, ruled: Rules, tally: Tally) -> tuple[_Row, int]:
+def _placed(db: Database, row: _Row, key: str, stays: bool, ruled: Rules, tally: Tally) -> tuple[_Row, int]:
     """The row of a job with a key, held where it is due and finds no place; and whether it has one."""
     seq, _, _, queue, state, rank, run_at = row[:7]
     if state == _SCHEDULED:
@@ -183,7 +182,7 @@ def _aged(ruled: Rules) -> int | None:
     return 1 if bounds.keeps_ages(ruled) else None
 
 
-def _there(db: apsw.Connection, jobs: Sequence[NewJob]) -> set[bytes]:
+def _there(db: Database, jobs: Sequence[NewJob]) -> set[bytes]:
     """The ids of those that are in already."""
     found: set[bytes] = set()
     for first in range(0, len(jobs), _IDS_AT_ONCE):
@@ -194,7 +193,7 @@ def _there(db: apsw.Connection, jobs: Sequence[NewJob]) -> set[bytes]:
     return found
 
 
-def _replace(db: apsw.Connection, names: Names, job: NewJob, now_ms: int, tally: Tally) -> None:
+def _replace(db: Database, names: Names, job: NewJob, now_ms: int, tally: Tally) -> None:
     """A waiting job takes what a new one with its key says."""
     seq, queue, task, state, size, key, column = fetch_one(db, _OLD, (job.id,))
     if State(state).terminal:  # let go of by this same call
@@ -215,5 +214,5 @@ def _replace(db: apsw.Connection, names: Names, job: NewJob, now_ms: int, tally:
             keys.enter(db, names, [seq], tally)
 
 
-def _next_seq(db: apsw.Connection) -> int:
+def _next_seq(db: Database) -> int:
     return int(fetch_one(db, _LAST)[0]) + 1

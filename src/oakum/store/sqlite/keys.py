@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-import apsw
-
 from oakum.model.ids import id_wall_ms
 from oakum.model.job import State
 from oakum.store.sqlite import rules
 from oakum.store.sqlite.connection import fetch_all, fetch_one
+from oakum.store.sqlite.database import Database
 from oakum.store.sqlite.names import Names
 from oakum.store.sqlite.tally import Tally
 
@@ -31,7 +30,7 @@ Order = tuple[int, int, int]
 """Rank, start time, sequence: what comes first in a queue."""
 
 
-def take_place(db: apsw.Connection, queue: int, key: str, order: Order, places: int, tally: Tally) -> bool:
+def take_place(db: Database, queue: int, key: str, order: Order, places: int, tally: Tally) -> bool:
     """Whether there is a place for a job; one that comes first has that of a later one, which is held from now on."""
     if fetch_one(db, _PLACED, (queue, key))[0] < places:
         return True
@@ -44,7 +43,7 @@ def take_place(db: apsw.Connection, queue: int, key: str, order: Order, places: 
     return True
 
 
-def enter(db: apsw.Connection, names: Names, seqs: Iterable[int], tally: Tally) -> None:
+def enter(db: Database, names: Names, seqs: Iterable[int], tally: Tally) -> None:
     """Makes scheduled jobs available, or holds them where there is no place of their key."""
     for seq in seqs:
         queue, key, rank, run_at, task, size = fetch_one(db, _ENTERING, (seq,))
@@ -54,9 +53,7 @@ def enter(db: apsw.Connection, names: Names, seqs: Iterable[int], tally: Tally) 
         tally.move(queue, task, State.SCHEDULED, after, 1, size)
 
 
-def pass_on(
-    db: apsw.Connection, names: Names, keys: Iterable[tuple[int, str]], now_ms: int | None, tally: Tally
-) -> None:
+def pass_on(db: Database, names: Names, keys: Iterable[tuple[int, str]], now_ms: int | None, tally: Tally) -> None:
     """Gives free places of keys, each with its queue, to those held longest, who then stand at the back of their
     priority; `now_ms` None: as they were."""
     places: dict[int, int] = {}
@@ -71,10 +68,10 @@ def pass_on(
             tally.move(queue, task, State.HELD, State.AVAILABLE, 1, size)
 
 
-def pass_on_all(db: apsw.Connection, names: Names, queue: int, tally: Tally) -> None:
+def pass_on_all(db: Database, names: Names, queue: int, tally: Tally) -> None:
     """Gives free places of all keys of a queue to those held: there may be more of them."""
     pass_on(db, names, [(queue, key) for (key,) in fetch_all(db, _HELD_BACK, (queue,))], None, tally)
 
 
-def _places(db: apsw.Connection, names: Names, queue: int) -> int:
+def _places(db: Database, names: Names, queue: int) -> int:
     return rules.in_force(db, "queue", names.text(db, queue)).key_limit

@@ -6,12 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-import apsw
-
 from oakum.model.bounds import Rate, RuleKind, Rules, after_starts, may_start, opens_ms
 from oakum.store.base import Spent
 from oakum.store.sqlite import rules
 from oakum.store.sqlite.connection import fetch_one
+from oakum.store.sqlite.database import Database
 from oakum.store.sqlite.names import Names
 
 _RUNNING: Final = {
@@ -40,7 +39,7 @@ class _Allowance:
 class Limits:
     """The limits and rates of one claim. False, and free of charge, where nothing has any."""
 
-    def __init__(self, db: apsw.Connection, names: Names, now_ms: int) -> None:
+    def __init__(self, db: Database, names: Names, now_ms: int) -> None:
         self._db, self._names, self._now_ms = db, names, now_ms
         self._any = bool(rules.limited(db))
         self._allowances: dict[tuple[RuleKind, int], _Allowance] = {}
@@ -103,7 +102,7 @@ class Limits:
         return known
 
 
-def spent(db: apsw.Connection, names: Names, now_ms: int) -> list[Spent]:
+def spent(db: Database, names: Names, now_ms: int) -> list[Spent]:
     """See `oakum.store.base.Store.spent`."""
     found: list[Spent] = []
     for kind, name in rules.limited(db):

@@ -6,6 +6,8 @@ import os
 
 import apsw
 
+from oakum.store.sqlite.database import Database
+
 _flush = getattr(os, "fdatasync", os.fsync)
 
 
@@ -21,7 +23,7 @@ class Log:
         finally:
             os.close(directory)
 
-    def flush(self, db: apsw.Connection) -> None:
+    def flush(self, db: Database) -> None:
         """Returns when all that was committed is on the disk. Raises OSError or apsw.Error as long as it can't be.
 
         A system that could not write a page says so once, and then takes it for written (https://lwn.net/Articles/752063):
@@ -36,10 +38,14 @@ class Log:
             self._copy(db)
             self._doubtful = False
 
-    def _copy(self, db: apsw.Connection) -> None:
+    def _copy(self, db: Database) -> None:
         pages, copied = db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_FULL)
         if copied < pages:
             raise apsw.IOError(f"only {copied} of the log's {pages} pages could be copied into the file")
+
+    def size(self) -> int:
+        """Its bytes on the disk. Begun anew, it keeps them up to `LOG_LIMIT`."""
+        return os.fstat(self._fd).st_size
 
     def close(self) -> None:
         """Lets go of the file."""

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-import apsw
-
 from oakum.errors import StoreError
 from oakum.model.bounds import KINDS
 from oakum.model.job import ENDED, WAITING, NewJob, State
@@ -18,6 +16,7 @@ from oakum.store.moving import AT_ONCE, NOTICE, Estate, Kept, Key, Notice, Spent
 from oakum.store.sqlite import bounds, rules
 from oakum.store.sqlite import notice as notices
 from oakum.store.sqlite.connection import Connection, fetch_all
+from oakum.store.sqlite.database import Database
 from oakum.store.sqlite.names import Names
 from oakum.store.sqlite.settle import add_to_total
 from oakum.store.sqlite.tally import Tally
@@ -63,7 +62,7 @@ class SqliteMoving:
         with self._connection.read() as db:
             return self._kept(db, first_batch(db.execute(query, (after,)), _weigh))
 
-    def _kept(self, db: apsw.Connection, rows: Sequence[Any]) -> list[Kept]:
+    def _kept(self, db: Database, rows: Sequence[Any]) -> list[Kept]:
         seqs = [row[0] for row in rows]
         starts: dict[int, list[Start]] = {}
         logs: dict[int, list[tuple[int, bytes]]] = {}
@@ -173,7 +172,8 @@ class SqliteMoving:
                 if spent.key is None:
                     rules.arrived(db, spent.kind, spent.name, spent.arrival_ms)
             lines = [(number(each.name), each.key, each.arrival_ms) for each in estate.spent if each.key is not None]
-            db.execute("DELETE FROM line; DELETE FROM schedule; DELETE FROM paused; DELETE FROM gone")
+            for table in ("line", "schedule", "paused", "gone"):
+                db.execute(f"DELETE FROM {table}")
             db.executemany("INSERT INTO line VALUES(?, ?, ?)", lines)
             db.executemany("INSERT INTO schedule(name, version, next, spec, state) VALUES(?, ?, ?, ?, ?)", [
                 (each.name, each.version, each.next_ms, each.spec, each.state) for each in estate.schedules
@@ -188,7 +188,7 @@ class SqliteMoving:
             ])  # fmt: skip
 
 
-def _restore_story(db: apsw.Connection, each: Kept) -> int:
+def _restore_story(db: Database, each: Kept) -> int:
     """Puts the earlier starts and the logs of a job in; the bytes of the logs."""
     starts = [(each.ref, start.token, start.ended_ms, start.record) for start in each.starts]
     db.executemany("INSERT INTO start(seq, token, ended, record) VALUES(?, ?, ?, ?)", starts)
@@ -210,6 +210,6 @@ def _weigh(row: Any) -> int:
     return len(row[7]) + len(row[19] or b"")
 
 
-def _of(db: apsw.Connection, query: str, seqs: Sequence[int]) -> list[Any]:
+def _of(db: Database, query: str, seqs: Sequence[int]) -> list[Any]:
     """Rows that belong to some jobs."""
     return fetch_all(db, query.format(", ".join("?" * len(seqs))), seqs)

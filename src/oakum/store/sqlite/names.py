@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import apsw
-
 from oakum.store.sqlite.connection import Connection
+from oakum.store.sqlite.database import Database
 
 
 class Names:
@@ -41,19 +40,19 @@ class Names:
         """The number of a name that `make` has seen to."""
         return self._numbers[text]
 
-    def find(self, db: apsw.Connection, text: str) -> int | None:
+    def find(self, db: Database, text: str) -> int | None:
         """The number of a name, None if nobody has used it."""
         if text not in self._numbers:
             self._load(db)
         return self._numbers.get(text)
 
-    def text(self, db: apsw.Connection, number: int) -> str:
+    def text(self, db: Database, number: int) -> str:
         """The name of a number."""
         if number not in self._texts:
             self._load(db)
         return self._texts[number]
 
-    def _load(self, db: apsw.Connection) -> None:
+    def _load(self, db: Database) -> None:
         for number, text in db.execute("SELECT number, text FROM name WHERE number > ? ORDER BY number", (self._last,)):
             self._numbers[text] = self._last = number
             self._texts[number] = text

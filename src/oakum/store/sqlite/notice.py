@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import apsw
-
 from oakum.store.moving import NOTICE, Notice
 from oakum.store.sqlite import schema
 from oakum.store.sqlite.connection import fetch_one
+from oakum.store.sqlite.database import Database
 
 
-def read(db: apsw.Connection) -> Notice | None:
+def read(db: Database) -> Notice | None:
     """Why the store is shut, None while it is open."""
     row = fetch_one(db, "SELECT value FROM memo WHERE name = ?", (NOTICE,))
     return None if row is None else Notice.decode(row[0])
 
 
-def write(db: apsw.Connection, notice: Notice | None) -> None:
+def write(db: Database, notice: Notice | None) -> None:
     """Shuts the store, or opens it; the caller is in a write transaction."""
     db.execute("DELETE FROM memo WHERE name = ?", (NOTICE,))
     if notice is not None:
         db.execute("INSERT INTO memo(name, value) VALUES(?, ?)", (NOTICE, notice.encode()))
 
 
-def refuse(db: apsw.Connection, path: str) -> None:
+def refuse(db: Database, path: str) -> None:
     """Raises StoreMoved where the store is shut, StoreTooNew where it became one of a later version since it was opened."""
     schema.refuse_newer(fetch_one(db, "PRAGMA user_version")[0], path)
     notice = read(db)

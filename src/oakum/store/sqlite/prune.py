@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-import apsw
-
 from oakum.store.sqlite import marks
 from oakum.store.sqlite.connection import fetch_all, fetch_one
+from oakum.store.sqlite.database import Database
 from oakum.store.sqlite.settle import add_to_total, drop_logs
 from oakum.store.sqlite.tally import Tally
 
@@ -29,18 +28,18 @@ _GONE: Final = (
 _FORGET: Final = "UPDATE job SET keep_until = ? WHERE id = ? AND state > 3 AND keep_until > ?"
 
 
-def prunable(db: apsw.Connection, now_ms: int) -> int:
+def prunable(db: Database, now_ms: int) -> int:
     """See `oakum.store.base.Store.prunable`."""
     return int(fetch_one(db, f"SELECT count(*) FROM job WHERE {_OVER}", (now_ms,))[0])
 
 
-def is_due(db: apsw.Connection, now_ms: int) -> bool:
+def is_due(db: Database, now_ms: int) -> bool:
     """Whether `prune` would find anything: three index look-ups."""
     found = (f"SELECT 1 FROM job WHERE {_OVER}", f"SELECT 1 FROM mark WHERE {_STALE_KEYS}", _PAST_LINES)
     return any(fetch_one(db, query, (now_ms,)) for query in found)
 
 
-def prune(db: apsw.Connection, now_ms: int, limit: int) -> int:
+def prune(db: Database, now_ms: int, limit: int) -> int:
     """See `oakum.store.base.Store.prune`; the caller is in a write transaction."""
     db.execute(f"DELETE FROM mark WHERE key IN (SELECT key FROM mark WHERE {_STALE_KEYS} LIMIT ?)", (now_ms, limit))
     db.execute(f"DELETE FROM line WHERE (queue, key) IN ({_PAST_LINES} LIMIT ?)", (now_ms, limit))
@@ -65,7 +64,7 @@ def prune(db: apsw.Connection, now_ms: int, limit: int) -> int:
     return len(rows)
 
 
-def forget(db: apsw.Connection, ids: Sequence[bytes], now_ms: int) -> int:
+def forget(db: Database, ids: Sequence[bytes], now_ms: int) -> int:
     """See `oakum.store.base.Store.forget`; the caller is in a write transaction."""
     before = db.total_changes()
     db.executemany(_FORGET, [(now_ms, each, now_ms) for each in ids])

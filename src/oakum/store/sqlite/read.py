@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import apsw
-
 from oakum.model.ids import id_wall_ms
 from oakum.model.job import JobQuery, JobView, NewJob, State
 from oakum.store import meta
 from oakum.store.base import Count, Flow, Page, Story
 from oakum.store.kept import Start
 from oakum.store.sqlite.connection import fetch_all, fetch_one
+from oakum.store.sqlite.database import Database
 from oakum.store.sqlite.names import Names
 
 LOOKED_AT: Final = 20_000  # jobs, for one page
@@ -38,7 +37,7 @@ FROM skip WHERE rank IS NOT NULL
 """
 
 
-def jobs(db: apsw.Connection, names: Names, query: JobQuery) -> Page:
+def jobs(db: Database, names: Names, query: JobQuery) -> Page:
     """See `oakum.store.base.Store.jobs`."""
     before = query.before if query.before is not None else _END_OF_IDS
     last = fetch_one(db, "SELECT id FROM job WHERE id < ? ORDER BY id DESC LIMIT 1 OFFSET ?", (before, LOOKED_AT - 1))
@@ -64,7 +63,7 @@ def jobs(db: apsw.Connection, names: Names, query: JobQuery) -> Page:
     return Page(tuple(found), last[0] if last is not None else None)
 
 
-def story(db: apsw.Connection, names: Names, id: bytes) -> Story | None:
+def story(db: Database, names: Names, id: bytes) -> Story | None:
     """See `oakum.store.base.Store.story`."""
     row = fetch_one(db, f"{_VIEW} WHERE job.id = ?", (id,))
     if row is None:
@@ -80,7 +79,7 @@ def story(db: apsw.Connection, names: Names, id: bytes) -> Story | None:
     )
 
 
-def copy(db: apsw.Connection, names: Names, old: bytes, new: bytes) -> NewJob | None:
+def copy(db: Database, names: Names, old: bytes, new: bytes) -> NewJob | None:
     """An ended job as a fresh one with the id `new`, None when it has not ended, or is not there."""
     row = fetch_one(db, "SELECT task, queue, rank, payload, state, meta, key FROM job WHERE id = ?", (old,))
     if row is None or not State(row[4]).terminal:
@@ -100,13 +99,13 @@ def copy(db: apsw.Connection, names: Names, old: bytes, new: bytes) -> NewJob | 
     )
 
 
-def outcome(db: apsw.Connection, id: bytes) -> tuple[State, bytes | None] | None:
+def outcome(db: Database, id: bytes) -> tuple[State, bytes | None] | None:
     """See `oakum.store.base.Store.outcome`."""
     row = fetch_one(db, "SELECT state, record FROM job WHERE id = ?", (id,))
     return None if row is None else (State(row[0]), row[1])
 
 
-def counts(db: apsw.Connection, names: Names) -> list[Count]:
+def counts(db: Database, names: Names) -> list[Count]:
     """See `oakum.store.base.Store.counts`."""
     rows = fetch_all(db, "SELECT queue, task, state, jobs, bytes FROM tally WHERE jobs > 0")
     return [
@@ -115,7 +114,7 @@ def counts(db: apsw.Connection, names: Names) -> list[Count]:
     ]
 
 
-def flows(db: apsw.Connection, names: Names) -> list[Flow]:
+def flows(db: Database, names: Names) -> list[Flow]:
     """See `oakum.store.base.Store.flows`."""
     rows = fetch_all(db, _FLOWS)
     return [
@@ -124,7 +123,7 @@ def flows(db: apsw.Connection, names: Names) -> list[Flow]:
     ]
 
 
-def _view(db: apsw.Connection, names: Names, row: Any) -> JobView:
+def _view(db: Database, names: Names, row: Any) -> JobView:
     (
         _, job_id, task, queue, state, rank, run_at, ended, expires, tries,
         crashes, over, token, payload, record, column, key, note,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-import apsw
-
 from oakum.errors import NotAStore, StoreError, StoreTooNew
+from oakum.store.sqlite.database import Database
 
 APPLICATION_ID: Final = 0x4F414B4D  # "OAKM": says whose file it is, at offset 68 of the header
 VERSION: Final = 1
@@ -58,7 +57,7 @@ CREATE TABLE schedule(name TEXT PRIMARY KEY, version INTEGER NOT NULL, next INTE
     WITHOUT ROWID;
 CREATE INDEX schedule_next ON schedule(next) WHERE next IS NOT NULL;
 CREATE TABLE memo(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE gone(queue INTEGER, task INTEGER, jobs INTEGER NOT NULL, PRIMARY KEY(queue, task)) WITHOUT ROWID;  -- pruned
+CREATE TABLE gone(queue INTEGER, task INTEGER, jobs INTEGER NOT NULL /* pruned */, PRIMARY KEY(queue, task)) WITHOUT ROWID;
 CREATE TABLE mark(key BLOB PRIMARY KEY, seq INTEGER NOT NULL, id BLOB NOT NULL, until INTEGER) WITHOUT ROWID;
 CREATE INDEX mark_seq ON mark(seq);
 CREATE INDEX mark_until ON mark(until) WHERE until IS NOT NULL;
@@ -71,7 +70,7 @@ CREATE TABLE tally(queue INTEGER, task INTEGER, state INTEGER, jobs INTEGER NOT 
     PRIMARY KEY(queue, task, state))
     WITHOUT ROWID;
 CREATE INDEX tally_task ON tally(task, state, jobs) WHERE state < 2;
-CREATE TABLE total(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;  -- 'logs': bytes; 'seq': pruned up to
+CREATE TABLE total(name TEXT PRIMARY KEY /* 'logs': bytes, 'seq': pruned up to */, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE holder(
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     identity BLOB NOT NULL,
@@ -86,7 +85,7 @@ CREATE TABLE paused(queue INTEGER PRIMARY KEY);
 _STEPS: Final = (_V1,)  # step n makes version n + 1 of version n; forward only
 
 
-def check(db: apsw.Connection, path: str) -> None:
+def check(db: Database, path: str) -> None:
     """Raises StoreTooNew for a file of a later version, NotAStore for a database that is somebody else's."""
     with db:  # one look at one state: another process may be making the file at this moment
         owner, version = _pragma(db, "application_id"), _pragma(db, "user_version")
@@ -104,7 +103,7 @@ def refuse_newer(version: int, path: str) -> None:
         )
 
 
-def is_current(db: apsw.Connection) -> bool:
+def is_current(db: Database) -> bool:
     """Whether the file needs no migration: plain reads, without a lock."""
     return (
         _pragma(db, "application_id") == APPLICATION_ID
@@ -113,7 +112,7 @@ def is_current(db: apsw.Connection) -> bool:
     )
 
 
-def migrate(db: apsw.Connection, path: str) -> None:
+def migrate(db: Database, path: str) -> None:
     """Brings the file to the present version; the caller keeps other processes out. Raises what `check` does."""
     if db.execute("PRAGMA journal_mode = WAL").fetchall() != [("wal",)]:
         raise StoreError(f"{path}: this file system can't hold SQLite's write-ahead log; put the file on a local disk")
@@ -121,7 +120,8 @@ def migrate(db: apsw.Connection, path: str) -> None:
     try:
         check(db, path)
         for step in _STEPS[_pragma(db, "user_version") :]:
-            db.execute(step)
+            for statement in step.split(";\n"):
+                db.execute(statement)
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         db.execute(f"PRAGMA user_version = {VERSION}")
         db.execute("COMMIT")
@@ -130,6 +130,6 @@ def migrate(db: apsw.Connection, path: str) -> None:
             db.execute("ROLLBACK")
 
 
-def _pragma(db: apsw.Connection, name: str) -> int:
+def _pragma(db: Database, name: str) -> int:
     row = db.execute(f"PRAGMA {name}").fetchone()
     return int(row[0]) if row else 0

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-import apsw
-
 from oakum.model.job import State
 from oakum.model.lifecycle import CANCELLED, NOT_AGAIN, STARTS_KEPT, Settlement
 from oakum.store.sqlite import keys, marks
 from oakum.store.sqlite.connection import fetch_all, fetch_one
+from oakum.store.sqlite.database import Database
 from oakum.store.sqlite.ending import COLUMNS, end_waiting
 from oakum.store.sqlite.insert import write_jobs
 from oakum.store.sqlite.names import Names
@@ -29,7 +28,7 @@ UPDATE job SET state = ?, holder = NULL, run_at = coalesce(nullif(?, 0), run_at)
 """
 
 
-def settle(db: apsw.Connection, names: Names, settlements: Sequence[Settlement], holder: int, now_ms: int) -> list[int]:
+def settle(db: Database, names: Names, settlements: Sequence[Settlement], holder: int, now_ms: int) -> list[int]:
     """See `oakum.store.base.Store.settle`; the caller is in a write transaction, and all names have numbers."""
     late = _write(db, settlements, holder)
     if late:
@@ -53,7 +52,7 @@ def settle(db: apsw.Connection, names: Names, settlements: Sequence[Settlement],
     return late
 
 
-def _write(db: apsw.Connection, settlements: Sequence[Settlement], holder: int) -> list[int]:
+def _write(db: Database, settlements: Sequence[Settlement], holder: int) -> list[int]:
     """Writes the next states; answers the places of those that came too late."""
     db.execute("SAVEPOINT batch")  # nearly always nobody is late, and two statements do it
     before = db.total_changes()
@@ -87,7 +86,7 @@ def _requeue_row(each: Settlement, holder: int) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def cancel(db: apsw.Connection, names: Names, ids: Sequence[bytes], now_ms: int) -> dict[bytes, State]:
+def cancel(db: Database, names: Names, ids: Sequence[bytes], now_ms: int) -> dict[bytes, State]:
     """See `oakum.store.base.Store.cancel`; the caller is in a write transaction."""
     states: dict[bytes, State] = {}
     tally = Tally()
@@ -106,7 +105,7 @@ def cancel(db: apsw.Connection, names: Names, ids: Sequence[bytes], now_ms: int)
     return states
 
 
-def _clear(db: apsw.Connection, names: Names, settlements: Sequence[Settlement], now_ms: int, tally: Tally) -> None:
+def _clear(db: Database, names: Names, settlements: Sequence[Settlement], now_ms: int, tally: Tally) -> None:
     """Takes away what belongs to a start, or to a living job. These tables are empty as a rule, and then this is cheap."""
     marked, asks, notes = fetch_one(
         db, "SELECT EXISTS(SELECT 1 FROM mark), EXISTS(SELECT 1 FROM ask), EXISTS(SELECT 1 FROM progress)"
@@ -123,7 +122,7 @@ def _clear(db: apsw.Connection, names: Names, settlements: Sequence[Settlement],
                 end_waiting(db, names, [(each.ref, *place, each.state, each.size, each.key)], NOT_AGAIN, now_ms, tally)
 
 
-def _keep_stories(db: apsw.Connection, settlements: Sequence[Settlement], now_ms: int) -> None:
+def _keep_stories(db: Database, settlements: Sequence[Settlement], now_ms: int) -> None:
     stories = [each for each in settlements if each.story]
     db.executemany(
         "INSERT INTO start(seq, token, ended, record) VALUES(?, ?, ?, ?)",
@@ -140,12 +139,12 @@ def _keep_stories(db: apsw.Connection, settlements: Sequence[Settlement], now_ms
         _bound_logs(db, size)
 
 
-def drop_logs(db: apsw.Connection, condition: str, values: Sequence[Any]) -> int:
+def drop_logs(db: Database, condition: str, values: Sequence[Any]) -> int:
     """Deletes logs; how many bytes they had. The caller sees to the total."""
     return sum(size for (size,) in db.execute(f"DELETE FROM log WHERE {condition} RETURNING length(text)", values))
 
 
-def _bound_logs(db: apsw.Connection, added: int) -> None:
+def _bound_logs(db: Database, added: int) -> None:
     """Lets go of the oldest logs once all of them together pass the bound."""
     size = add_to_total(db, added)
     while size > LOGS_KEPT_BYTES:
@@ -153,7 +152,7 @@ def _bound_logs(db: apsw.Connection, added: int) -> None:
         size = add_to_total(db, -(drop_logs(db, oldest, ()) or size))  # a total of what is not there starts anew
 
 
-def add_to_total(db: apsw.Connection, added: int) -> int:
+def add_to_total(db: Database, added: int) -> int:
     """Counts bytes of logs; how many there are now."""
     return int(
         fetch_one(

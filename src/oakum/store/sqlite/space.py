@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from typing import Final
 
-import apsw
-
 from oakum.errors import StoreFull
 from oakum.store.base import Space
 from oakum.store.room import check_space
 from oakum.store.sqlite import rules
 from oakum.store.sqlite.connection import fetch_one
+from oakum.store.sqlite.database import Database
 from oakum.units import GIB
 
 SPARED_PART: Final = 20  # a store without a bound leaves one in so many bytes of its disk to others
@@ -22,13 +21,13 @@ _USED: Final = (
 )
 
 
-def space(db: apsw.Connection, path: str) -> Space:
+def space(db: Database, path: str) -> Space:
     """See `oakum.store.base.Store.space`."""
     size, bound = used(db), rules.in_force(db, "store", "").max_bytes
     return Space(size, size + _free(path) if bound is None else bound)
 
 
-def check(db: apsw.Connection, path: str) -> None:
+def check(db: Database, path: str) -> None:
     """Raises StoreFull where no more jobs may come in."""
     bound = rules.in_force(db, "store", "").max_bytes
     if bound is not None:
@@ -40,7 +39,7 @@ def check(db: apsw.Connection, path: str) -> None:
         )
 
 
-def used(db: apsw.Connection) -> int:
+def used(db: Database) -> int:
     """The bytes of the file that hold something."""
     return int(fetch_one(db, _USED)[0])
 

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
-import apsw
-
 from oakum.errors import StoreError, StoreFull
 from oakum.model.bounds import Ruled, RuleKind, Rules
 from oakum.model.job import Claimed, JobQuery, NewJob, State
@@ -35,7 +33,9 @@ from oakum.store.sqlite import bounds, claim, holders, keys, limits, prune, read
 from oakum.store.sqlite import rules as ruling
 from oakum.store.sqlite.bell import Listener
 from oakum.store.sqlite.connection import PROMISE, Connection, Sync, fetch_all, fetch_one
+from oakum.store.sqlite.database import Database
 from oakum.store.sqlite.insert import Inserter, write_jobs
+from oakum.store.sqlite.library import Library
 from oakum.store.sqlite.moving import SqliteMoving
 from oakum.store.sqlite.names import Names
 from oakum.store.sqlite.notice import refuse
@@ -48,10 +48,13 @@ T = TypeVar("T")
 
 
 class SqliteStore:
-    """See `oakum.store.base.Store`. `path` is the file; it is made when it is first used, not when this is constructed."""
+    """See `oakum.store.base.Store`. `path` is the file; it is made when it is first used, not when this is constructed.
 
-    def __init__(self, path: str) -> None:
-        self._connection = Connection(path)
+    `library` opens it, that of apsw where none is given.
+    """
+
+    def __init__(self, path: str, library: Library | None = None) -> None:
+        self._connection = Connection(path, library)
         self._names = Names(self._connection)
         self._inserter = Inserter(self._connection, self._names, partial(self._ring, "work"))
         self._mine: Listener | None = None
@@ -67,10 +70,10 @@ class SqliteStore:
         return self._inserter.insert(jobs, now)
 
     def insert_within(self, connection: object, jobs: Sequence[NewJob], now: Instant) -> Sequence[Mark]:
-        """See `oakum.store.base.TransactionalStore`. `connection`: apsw's; nobody can ring for a commit that is not ours."""
+        """See `oakum.store.base.TransactionalStore`. `connection`: one of the store's own library; nobody can ring for its commit."""
         with self._connection.read():
             pass  # the tables are there
-        return write_within(self._connection.path, Names(self._connection), connection, jobs, now.wall_ms)
+        return write_within(self._connection, connection, jobs, now.wall_ms)
 
     def claim(self, want: Want, now: Instant) -> Sequence[Claimed]:
         with self._connection.read() as db:  # a look first, so that an idle worker writes nothing
@@ -165,7 +168,7 @@ class SqliteStore:
         with self._connection.read() as db:
             return limits.spent(db, self._names, now.wall_ms)
 
-    def _rule(self, kind: RuleKind, names: Iterable[str], change: Callable[[apsw.Connection], None]) -> None:
+    def _rule(self, kind: RuleKind, names: Iterable[str], change: Callable[[Database], None]) -> None:
         self._names.make(names)
         with self._connection.write("FULL") as db:
             refuse(db, self._connection.path)
@@ -336,7 +339,7 @@ class SqliteStore:
         self._connection.after_fork()
         self._inserter.group.after_fork(child=child)
 
-    def _write(self, sync: Sync, work: Callable[[apsw.Connection], T]) -> T:
+    def _write(self, sync: Sync, work: Callable[[Database], T]) -> T:
         """One transaction; on a full disk it may have the ballast, since it finishes something or frees some room."""
         try:
             with self._connection.write(sync) as db:
@@ -349,10 +352,10 @@ class SqliteStore:
             self._connection.recover()
         return done
 
-    def _change(self, sync: Sync, work: Callable[[apsw.Connection], T]) -> T:
+    def _change(self, sync: Sync, work: Callable[[Database], T]) -> T:
         """The same, unless the store is shut."""
 
-        def guarded(db: apsw.Connection) -> T:
+        def guarded(db: Database) -> T:
             refuse(db, self._connection.path)
             return work(db)
 

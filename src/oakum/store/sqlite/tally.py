@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import apsw
-
 from oakum.model.intake import Load
 from oakum.model.job import State
 from oakum.store.sqlite.connection import fetch_all
+from oakum.store.sqlite.database import Database
 
 
 class Tally:
@@ -29,7 +28,7 @@ class Tally:
         self.add(queue, task, before, -jobs, -size)
         self.add(queue, task, after, jobs, size)
 
-    def load(self, db: apsw.Connection, queue: int) -> Load:
+    def load(self, db: Database, queue: int) -> Load:
         """What a queue holds, with what this transaction has changed."""
         jobs, sizes, running, running_size = 0, 0, 0, 0
         rows = fetch_all(db, "SELECT state, jobs, bytes FROM tally WHERE queue = ? AND state < 4", (queue,))
@@ -42,7 +41,7 @@ class Tally:
                 running, running_size = running + count, running_size + size
         return Load(jobs, sizes, running, running_size)
 
-    def save(self, db: apsw.Connection) -> None:
+    def save(self, db: Database) -> None:
         """Writes the changes; the caller is in the transaction that made them."""
         rows = [(*key, jobs, self._bytes[key]) for key, jobs in self._jobs.items() if jobs or self._bytes[key]]
         if rows:

@@ -12,36 +12,29 @@ from oakum.model.job import NewJob
 from oakum.store.base import Mark
 from oakum.store.foreign import driver_connection
 from oakum.store.sqlite import space
+from oakum.store.sqlite.connection import Connection
+from oakum.store.sqlite.database import Database
 from oakum.store.sqlite.insert import write_jobs
+from oakum.store.sqlite.library import Library
 from oakum.store.sqlite.names import Names
 from oakum.store.sqlite.notice import refuse
 from oakum.store.sqlite.tally import Tally
 
 
-def write_within(path: str, names: Names, connection: object, jobs: Sequence[NewJob], now_ms: int) -> Sequence[Mark]:
+def write_within(store: Connection, connection: object, jobs: Sequence[NewJob], now_ms: int) -> Sequence[Mark]:
     """Writes jobs on the caller's connection, as a part of his transaction that he may survive the failure of.
 
-    `names` are for this once: what it learns may be undone with the transaction.
-    Raises UsageError for what is no connection of apsw, for one to another file, and for one without a transaction;
-    NotEnqueued where SQLite refuses.
+    Raises UsageError for a connection that is not one of the store's library, for one to another file, and for one
+    without a transaction; NotEnqueued where SQLite refuses.
     """
-    db = driver_connection(connection)
-    if not isinstance(db, apsw.Connection):
-        kind = f"{type(db).__module__}.{type(db).__name__}"
-        # SQLite keeps its locks by process and file: a second library that closes it takes away the first one's.
-        raise UsageError(
-            f"using(connection=...): {kind} is not a connection of apsw; two SQLite libraries in one process must not"
-            " share a file"
-        )
-    if not db.filename or not os.path.exists(path) or not os.path.samefile(db.filename, path):
-        raise UsageError(f"using(connection=...): it is connected to {db.filename or 'memory'}, the store is {path}")
-    if not db.in_transaction:
-        raise UsageError("using(connection=...): no transaction has begun on it; execute BEGIN IMMEDIATE first")
-    tally = Tally()
+    names, tally = Names(store), Tally()  # of this once: what they learn may be undone with the transaction
     try:
+        db = _lent(store.library, driver_connection(connection))
+        _check(db, store.path)
         with db:  # a savepoint
-            refuse(db, path)
-            space.check(db, path)
+            db.execute("DELETE FROM memo WHERE 0")  # it waits for other writers, as no write after a read would
+            refuse(db, store.path)
+            space.check(db, store.path)
             for text in sorted({name for job in jobs for name in (job.task, job.queue)}):
                 db.execute("INSERT INTO name(text) VALUES(?) ON CONFLICT(text) DO NOTHING", (text,))
                 names.find(db, text)
@@ -50,3 +43,26 @@ def write_within(path: str, names: Names, connection: object, jobs: Sequence[New
     except (apsw.Error, StoreFull) as error:
         raise NotEnqueued(f"on the caller's connection: {error}") from error
     return marks
+
+
+def _lent(library: Library, connection: object) -> Database:
+    db = library.lend(connection)
+    if db is None:
+        kind = type(connection)
+        remedy = (
+            "for those of sqlite3, end the store's URL with ?library=sqlite3"
+            if library.name == "apsw"
+            else "for those of apsw, leave ?library=sqlite3 out of the store's URL"
+        )
+        raise UsageError(
+            f"using(connection=...): {kind.__module__}.{kind.__qualname__} is not a connection of {library.name}, and two"
+            f" SQLite libraries in one process must not share a file; {remedy}"
+        )
+    return db
+
+
+def _check(db: Database, path: str) -> None:
+    if not db.filename or not os.path.exists(path) or not os.path.samefile(db.filename, path):
+        raise UsageError(f"using(connection=...): it is connected to {db.filename or 'memory'}, the store is {path}")
+    if not db.in_transaction:
+        raise UsageError("using(connection=...): no transaction has begun on it; execute BEGIN IMMEDIATE first")
