@@ -6,7 +6,7 @@ import argparse
 import importlib
 import os
 import sys
-from typing import Final, NamedTuple, Protocol, cast
+from typing import Final, NamedTuple, NoReturn, Protocol, cast
 
 from oakum._version import __version__
 from oakum.errors import CannotRun, OakumError, UsageError
@@ -80,15 +80,24 @@ def main(argv: list[str] | None = None) -> int:
     return status
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong, and where the rest stands; argparse would print all of the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        command = self.prog.partition(" ")[2]
+        raise UsageError(f"{command}: {message}".removeprefix(": ") + f"; see `{self.prog} --help`")
+
+
 def _parse(words: list[str]) -> argparse.Namespace:
     chosen = next((word for word in words if not word.startswith("-")), None)
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="oakum",
         description="Background work inside a memory budget, and the instrument that finds the leak.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"oakum {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    command: argparse.ArgumentParser = parser
     for entry in COMMANDS:
         sub = commands.add_parser(
             entry.name,
@@ -100,7 +109,11 @@ def _parse(words: list[str]) -> argparse.Namespace:
             module = importlib.import_module(entry.module)
             cast(Command, module).configure(sub)
             sub.set_defaults(command_module=module)
-    return parser.parse_args(words)
+            command = sub
+    args, rest = parser.parse_known_args(words)
+    if rest:
+        command.error(f"it does not take {' '.join(rest)}")  # argparse would say so in the name of the whole program
+    return args
 
 
 def _say(error: OakumError, status: int) -> int:

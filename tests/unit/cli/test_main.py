@@ -94,12 +94,30 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("words", [["splice"], [], ["--memory"]])
-def test_words_that_mean_nothing_are_wrong_use(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        door.main(words)
-    assert ended.value.code == door.EXIT_USAGE
-    assert capsys.readouterr().err.startswith("usage: oakum")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "oakum: the following arguments are required: COMMAND; see `oakum --help`\n"),
+        (["jobs", "--wide"], "oakum: jobs: it does not take --wide; see `oakum jobs --help`\n"),
+        (["jobs", "--limit"], "oakum: jobs: argument --limit: expected one argument; see `oakum jobs --help`\n"),
+        (
+            ["queue", "set"],
+            "oakum: queue set: the following arguments are required: NAME; see `oakum queue set --help`\n",
+        ),
+    ],
+)
+def test_words_that_mean_nothing_are_answered_in_one_line(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert door.main(words) == door.EXIT_USAGE
+    assert capsys.readouterr() == ("", said)
+
+
+def test_a_command_that_there_is_not_is_answered_with_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert door.main(["splice"]) == door.EXIT_USAGE
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "'splice'" in line
+    assert all(entry.name in line for entry in door.COMMANDS)
 
 
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
