@@ -14,23 +14,19 @@ if TYPE_CHECKING:
     from oakum.store.care import Care, Tell
 
 
-def open_store(url: str, *, must_exist: bool = False) -> Store:
+def open_store(url: str, *, must_exist: bool = False, alone: bool = False) -> Store:
     """The store that `url` names: `sqlite:///relative.db`, `sqlite:////absolute.db`, `postgresql://user@host/database`,
     `redis://host:6379/0` or `memory://`.
+
+    `?library=sqlite3` after a SQLite file is for programs whose own connections to that file are those of the `sqlite3`
+    module; where `alone` says that no code but Oakum's runs in this process, it changes nothing.
 
     Nothing is opened yet. `must_exist` is for those who only want to look: they make no store by looking. Raises
     UsageError for a URL that names none, and for a store that must exist and does not.
     """
     scheme, separator, _ = url.partition("://")
     if scheme == "sqlite" and separator:
-        path = sqlite_path(url)
-        if path:
-            if must_exist and not os.path.exists(path):
-                raise UsageError(f"store: there is no file {os.path.abspath(path)}; a first job makes it")
-            from oakum.store.sqlite.store import SqliteStore
-
-            return SqliteStore(path)
-        raise UsageError(f"store: {url!r} names no file; write it like 'sqlite:///work.db'")
+        return _open_sqlite(url, must_exist, alone)
     if scheme in ("postgresql", "postgres") and separator:
         return _open_postgres(url, must_exist)
     if scheme in ("redis", "rediss") and separator:
@@ -69,7 +65,26 @@ def open_care(url: str, tell: Tell, *, must_exist: bool = True) -> Care:
 
 def sqlite_path(url: str) -> str:
     """The file that a `sqlite://` URL names, "" where it names none."""
-    return unquote(url.partition("://")[2]).removeprefix("/")
+    return unquote(url.partition("://")[2].partition("?")[0]).removeprefix("/")
+
+
+def _open_sqlite(url: str, must_exist: bool, alone: bool) -> Store:
+    path, options = sqlite_path(url), url.partition("?")[2]
+    if not path:
+        raise UsageError(f"store: {url!r} names no file; write it like 'sqlite:///work.db'")
+    if options not in ("", "library=apsw", "library=sqlite3"):
+        raise UsageError(
+            f"store: {url!r}: {options!r} is none of its options; there is library=sqlite3, and %3F for a ?"
+        )
+    if must_exist and not os.path.exists(path):
+        raise UsageError(f"store: there is no file {os.path.abspath(path)}; a first job makes it")
+    from oakum.store.sqlite.store import SqliteStore
+
+    if alone or options != "library=sqlite3":
+        return SqliteStore(path)
+    from oakum.store.sqlite.stdlib import Stdlib
+
+    return SqliteStore(path, Stdlib())
 
 
 def _open_postgres(url: str, must_exist: bool) -> Store:

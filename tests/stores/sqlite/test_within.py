@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 
 import apsw
 import pytest
@@ -11,11 +12,36 @@ from oakum import Oakum
 from oakum.errors import NotEnqueued, QueueFull, UsageError
 from oakum.model.bounds import Rules
 from oakum.model.job import State
+from oakum.store.open import open_store
+from oakum.testing.conformance.bench import Bench
+
+
+@pytest.fixture(params=["apsw", "sqlite3"])
+def library(request):
+    return request.param
 
 
 @pytest.fixture
-def send(bench, path):
-    app = Oakum(f"sqlite:///{path}")
+def url(library, path):
+    return f"sqlite:///{path}?library={library}"
+
+
+@pytest.fixture
+def connect(library):
+    """A caller's connection, of the library that his process has."""
+    return apsw.Connection if library == "apsw" else lambda path: sqlite3.connect(path, isolation_level=None)
+
+
+@pytest.fixture
+def bench(url, clock):
+    bench = Bench(lambda: open_store(url), clock)
+    yield bench
+    bench.close()
+
+
+@pytest.fixture
+def send(bench, url):
+    app = Oakum(url)
 
     @app.task
     def send(to: str) -> None: ...
@@ -25,9 +51,9 @@ def send(bench, path):
 
 
 @pytest.fixture
-def mine(bench, path):
+def mine(bench, connect, path):
     assert bench.counts() == {}  # the file is there
-    connection = apsw.Connection(path)
+    connection = connect(path)
     connection.execute("CREATE TABLE orders(id INTEGER PRIMARY KEY)")
     yield connection
     connection.close()
@@ -49,6 +75,16 @@ def test_a_job_is_not_there_when_the_caller_rolls_back(bench, send, mine):
     assert bench.counts() == {}
     job = send.enqueue("a@b")  # a name that was undone is made anew
     assert job.state == "available"
+
+
+def test_a_job_is_not_there_when_the_caller_undoes_the_part_that_it_was_in(bench, send, mine):
+    mine.execute("BEGIN IMMEDIATE")
+    send.using(connection=mine).enqueue("a@b")
+    mine.execute("SAVEPOINT part")
+    send.using(connection=mine).enqueue("c@d")
+    mine.execute("ROLLBACK TO part")
+    mine.execute("COMMIT")
+    assert bench.counts() == {State.AVAILABLE: 1}
 
 
 def test_a_full_queue_refuses_at_once_and_the_transaction_goes_on(bench, send, mine):
@@ -74,19 +110,27 @@ def test_a_connection_needs_a_transaction(send, mine):
         send.using(connection=mine).enqueue("a@b")
 
 
-def test_another_file_is_told(send, mine, tmp_path):
-    other = apsw.Connection(str(tmp_path / "other.db"))
-    other.execute("BEGIN")
-    with pytest.raises(UsageError, match=r"connected to .*other\.db, the store is"):
-        send.using(connection=other).enqueue("a@b")
-    other.close()
+def test_another_file_is_told(send, mine, connect, tmp_path):
+    with closing(connect(str(tmp_path / "other.db"))) as other:
+        other.execute("BEGIN")
+        with pytest.raises(UsageError, match=r"connected to .*, the store is"):
+            send.using(connection=other).enqueue("a@b")
 
 
-def test_the_standard_librarys_sqlite_is_refused(send, mine):
-    other = sqlite3.connect(":memory:")
-    with pytest.raises(UsageError, match="two SQLite libraries in one process"):
-        send.using(connection=other).enqueue("a@b")
+def test_a_closed_connection_is_told(send, mine, connect, path):
+    other = connect(path)
     other.close()
+    with pytest.raises(NotEnqueued, match=r"on the caller's connection: .*closed"):
+        send.using(connection=other).enqueue("a@b")
+
+
+def test_another_library_is_refused_with_the_remedy(library, send):
+    other, remedy = {
+        "apsw": (sqlite3.connect(":memory:"), "for those of sqlite3, end the store's URL with \\?library=sqlite3"),
+        "sqlite3": (apsw.Connection(":memory:"), "for those of apsw, leave \\?library=sqlite3 out of the store's URL"),
+    }[library]
+    with closing(other), pytest.raises(UsageError, match=f"two SQLite libraries in one process.*; {remedy}"):
+        send.using(connection=other).enqueue("a@b")
 
 
 def test_memory_has_none():

@@ -130,7 +130,7 @@ class Worker:
     def _begin(self, ring3: str) -> bool:
         """Takes up work once the store is there; false when it was told to stop before."""
         settings, manifest = self._settings, self._templates.manifest
-        store = open_store(manifest.store)
+        store = open_store(manifest.store, alone=True)
         ledger = Ledger(self._slots, settings.overcommit)
         ledger.learn(manifest)
         if not await_store(lambda: ledger.load(store.stats()), self._rest, self._say):
