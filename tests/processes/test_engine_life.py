@@ -14,6 +14,7 @@ import pytest
 from tests.processes.workers import PATIENCE_S, Workshop
 
 from oakum import JobCancelled, JobFailed, JobQuarantined
+from oakum.host.tree import start_ticks
 from oakum.model.outcome import Completed, Failed, OverBudget, Snoozed, decode_record
 
 WAIT = PATIENCE_S
@@ -284,6 +285,21 @@ def test_a_template_that_is_killed_is_replaced_and_its_children_live_on(workshop
     job.wait(WAIT)
     assert shop.outcomes(job) == []
     assert shop.tasks.add.enqueue(1, 2).wait(WAIT) == 3
+
+
+def test_a_template_that_dies_with_its_children_is_replaced_and_so_are_they(workshop) -> None:
+    shop = workshop()
+    worker = shop.worker()
+    assert shop.tasks.add.enqueue(1, 2).wait(WAIT) == 3
+    shop.until(lambda: len(shop.tree(worker).get("oakum-child", [])) == 2)
+    tree = shop.tree(worker)
+    worker.send_signal(signal.SIGSTOP)  # so that it hears of all of them at once, and of its children first
+    for pid in tree["oakum-child"] + tree["oakum-template"]:
+        os.kill(pid, signal.SIGKILL)
+        shop.until(lambda pid=pid: start_ticks(pid) is None)
+    worker.send_signal(signal.SIGCONT)
+    assert shop.tasks.add.enqueue(1, 2).wait(WAIT) == 3
+    assert worker.poll() is None
 
 
 def test_a_template_that_is_killed_while_it_loads_is_tried_again_but_not_for_ever(workshop) -> None:

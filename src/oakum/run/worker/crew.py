@@ -65,7 +65,13 @@ class Crew:
         if self.nursery is None or time.monotonic() < self._not_before:
             return
         for _ in range(self.fleet.missing):
-            kid = self.nursery.child(self._groups)
+            try:
+                kid = self.nursery.child(self._groups)
+            except (
+                ConnectionError
+            ):  # it has just died, and its end is on the way to us; the next one makes what is missing
+                self.nursery = None
+                return
             self.fleet.kids.append(kid)
             self._poller.watch(kid.answers.fileno(), functools.partial(self._hear, kid))
             self._poller.watch(kid.line.fileno(), functools.partial(self._hear_call, kid))

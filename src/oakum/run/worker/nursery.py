@@ -53,7 +53,7 @@ class Nursery:
         return file
 
     def child(self, groups: Parent | None) -> Kid:
-        """Has a child made; it says that it is ready in its own time. Raises OSError when the template is gone."""
+        """Has a child made; it says that it is ready in its own time. Raises ConnectionError when the template is gone."""
         self._made += 1
         packets, their_packets = Channel.pair()
         orders = Orders.make()
@@ -63,19 +63,24 @@ class Nursery:
         os.set_blocking(their_output, True)
         page = Page.make()
         fds = [their_packets.fileno(), orders.fileno(), their_answers, their_line.fileno(), page.fd, their_output]
+        kid = Kid(self._made, packets, orders, Receiver(answers), line, page, output, groups)
         try:
             self._ask(wire.Fork(), fds)
+        except ConnectionError:
+            kid.close()
+            raise
         finally:
             their_packets.close()
             their_line.close()
             os.close(their_answers)
             os.close(their_output)
-        return Kid(self._made, packets, orders, Receiver(answers), line, page, output, groups)
+        return kid
 
     def listener(self) -> tuple[Channel, int]:
-        """Has the process made in which event listeners run; the way to it, and its pid."""
+        """Has the process made in which event listeners run; the way to it, and its pid, 0 when the template is gone."""
         ours, theirs = Channel.pair()
-        self._ask(wire.Fork(listener=True), [theirs.fileno()])
+        with contextlib.suppress(ConnectionError):
+            self._ask(wire.Fork(listener=True), [theirs.fileno()])
         theirs.close()
         hello = ours.receive()
         return ours, int(hello) if hello else 0
