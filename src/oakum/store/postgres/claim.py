@@ -10,7 +10,7 @@ from oakum.model.job import Claimed
 from oakum.model.lifecycle import EXPIRED
 from oakum.store import meta
 from oakum.store.base import Want
-from oakum.store.postgres import keys, notice
+from oakum.store.postgres import keys, notice, schema
 from oakum.store.postgres.db import HASTY, Db
 from oakum.store.postgres.names import Names
 from oakum.store.postgres.settle import end_waiting
@@ -36,13 +36,8 @@ _PLACE: Final = "ctid AS place, rank, run_at, seq, octet_length(payload) AS size
 # The locked rows are found again by their place in the table: an array of them, since the planner would rather guess
 # how many rows a join has, and read the whole table for it. Their place is enough, since they are locked: with their state
 # beside it, a planner whose statistics are old would walk the whole index of all that are in that state.
-_TAKE: Final = f"""
-WITH locked AS MATERIALIZED (
-    SELECT want.line, first.*
-    FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) AS want(line, queue, task, most),
-        LATERAL ({_FIRST.format(columns=_PLACE, now="$5::bigint")} FOR UPDATE SKIP LOCKED) AS first
-    WHERE want.queue NOT IN (SELECT queue FROM oakum.paused)
-), first AS MATERIALIZED (
+_TAKEN: Final = f"""
+first AS MATERIALIZED (
     SELECT place FROM (
         SELECT place, row_number() OVER these AS number, sum(size) OVER these AS total
         FROM locked WINDOW these AS (ORDER BY line, rank, run_at, seq)
@@ -58,6 +53,14 @@ WITH locked AS MATERIALIZED (
     INSERT INTO oakum.delta SELECT queue, task, side.state, side.sign * count(*), side.sign * sum(octet_length(payload))
     FROM taken, (VALUES (0, -1), (1, 1)) AS side(state, sign) GROUP BY queue, task, side.state, side.sign
 )
+"""
+_TAKE: Final = f"""
+WITH locked AS MATERIALIZED (
+    SELECT want.line, first.*
+    FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) AS want(line, queue, task, most),
+        LATERAL ({_FIRST.format(columns=_PLACE, now="$5::bigint")} FOR UPDATE SKIP LOCKED) AS first
+    WHERE want.queue NOT IN (SELECT queue FROM oakum.paused)
+), {_TAKEN}
 SELECT * FROM taken
 """
 _HELD: Final = f"SELECT {_COLUMNS} FROM oakum.job WHERE state = 1 AND holder = $1 ORDER BY seq LIMIT $2"
@@ -91,18 +94,27 @@ SELECT least((SELECT run_at FROM oakum.job WHERE state = 2 ORDER BY run_at LIMIT
     (SELECT expires_at FROM oakum.job WHERE {_EXPIRING} ORDER BY expires_at LIMIT 1))
 """
 
-# Nothing that has a limit, as long as nothing of it is there: then there is nobody to wait for.
+# Nothing that has a limit, as long as nothing of it is there: then there is nobody to wait for. What is of one kind and may
+# be taken is taken at once.
 _LOOK: Final = f"""
-WITH want AS MATERIALIZED (
-    SELECT queue, task, place, 1 AS most FROM unnest($2::bigint[], $3::bigint[]) WITH ORDINALITY AS asked(queue, task, place)
+WITH asked AS MATERIALIZED (
+    SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) WITH ORDINALITY AS wish(line, queue, task, many, place)
 ), there AS MATERIALIZED (
-    SELECT want.* FROM want, LATERAL ({_FIRST.format(columns="seq", now="$1::bigint")}) AS first
+    SELECT want.* FROM (SELECT *, 1 AS most FROM asked) AS want, LATERAL ({_FIRST.format(columns="seq", now="$5::bigint")}) AS first
     WHERE want.queue NOT IN (SELECT queue FROM oakum.paused)
-)
-SELECT ARRAY(SELECT place FROM there ORDER BY place), (SELECT waits FROM oakum.holder WHERE number = $4), ({NEXT_DUE}) <= $1, EXISTS (
-    SELECT 1 FROM oakum.rule JOIN oakum.name ON name.text = rule.name WHERE limited
-        AND ((kind = 'queue' AND number IN (SELECT queue FROM there)) OR (kind = 'task' AND number IN (SELECT task FROM there)))
-), ({notice.VALUE}), ({notice.VERSION})
+), sight AS MATERIALIZED (
+    SELECT ARRAY(SELECT place FROM there ORDER BY place) AS places, ({NEXT_DUE}) <= $5 AS due, EXISTS (
+        SELECT 1 FROM oakum.rule JOIN oakum.name ON name.text = rule.name WHERE limited
+            AND ((kind = 'queue' AND number IN (SELECT queue FROM there)) OR (kind = 'task' AND number IN (SELECT task FROM there)))
+    ) AS limited, ({notice.VERSION}) AS version
+), locked AS MATERIALIZED (
+    SELECT want.line, first.*
+    FROM (SELECT line, queue, task, many AS most FROM there
+        WHERE (SELECT cardinality(places) = 1 AND NOT limited AND due IS NOT true AND version <= {schema.VERSION} FROM sight)) AS want,
+        LATERAL ({_FIRST.format(columns=_PLACE, now="$5::bigint")} FOR UPDATE SKIP LOCKED) AS first
+), {_TAKEN}
+SELECT places, (SELECT waits FROM oakum.holder WHERE number = $6), due, limited, ({notice.VALUE}), version, taken.*
+FROM sight LEFT JOIN taken ON true
 """
 
 
@@ -119,20 +131,25 @@ class Wish(NamedTuple):
 
 class Sight(NamedTuple):
     """What a claim finds: the wishes that something is there for, the queues that its holder is noted to wait for, whether
-    `promote` would find anything, and whether anything of what is there has a limit."""
+    `promote` would find anything, whether anything of what is there has a limit, and what was taken at once."""
 
     wishes: list[Wish]
     waits: list[int] | None
     due: bool
     limited: bool
+    taken: list[Claimed]
 
 
-def look(db: Db, asked: list[Wish], holder: int, now_ms: int, shown: str) -> Sight:
-    """What is there, without taking it: one statement, and nothing to write. Raises what `notice.judge` does."""
-    queues, tasks = [wish.queue for wish in asked], [wish.task for wish in asked]
-    there, waits, due, limited, shut, version = db.one(_LOOK, (now_ms, queues, tasks, holder))
+def look(db: Db, names: Names, asked: list[Wish], want: Want, now_ms: int, shown: str) -> Sight:
+    """What is there; of one wish alone, which nothing limits, jobs are taken. One statement, which writes only what it takes.
+
+    Raises what `notice.judge` does.
+    """
+    rows = db.all(_LOOK, (*_columns(asked), now_ms, want.holder, want.payload))
+    there, waits, due, limited, shut, version = rows[0][:6]
     notice.judge(shut, version, shown)
-    return Sight([asked[place - 1] for place in there], waits, bool(due), limited)
+    taken = _claimed(db, names, asked, [row[6:] for row in rows if row[6] is not None])
+    return Sight([asked[place - 1] for place in there], waits, bool(due), limited, taken)
 
 
 def wishes(want: Want, numbers: Mapping[str, int]) -> list[Wish]:
@@ -175,10 +192,7 @@ def take(db: Db, names: Names, asked: list[Wish], want: Want, now_ms: int) -> li
     """Takes jobs, in one statement; nothing for a holder that is fenced."""
     if not asked:
         return []
-    rows = db.all(_TAKE, (*_columns(asked), now_ms, want.holder, want.payload))
-    line = {wish.queue: wish.line for wish in asked}
-    rows.sort(key=lambda row: (line[row[5]], row[0], row[1], row[2]))
-    return [_claimed(db, names, row[2:]) for row in rows]
+    return _claimed(db, names, asked, db.all(_TAKE, (*_columns(asked), now_ms, want.holder, want.payload)))
 
 
 def wait(db: Db, holder: int, queues: list[int]) -> bool:
@@ -188,7 +202,7 @@ def wait(db: Db, holder: int, queues: list[int]) -> bool:
 
 def held(db: Db, names: Names, holder: int, limit: int) -> list[Claimed]:
     """See `oakum.store.base.Store.held`."""
-    return [_claimed(db, names, row) for row in db.all(_HELD, (holder, limit))]
+    return [_job(db, names, row) for row in db.all(_HELD, (holder, limit))]
 
 
 def promote(db: Db, now_ms: int, limit: int) -> tuple[int, list[int]]:
@@ -207,10 +221,17 @@ def is_due(db: Db, now_ms: int) -> bool:
 
 def _columns(asked: list[Wish]) -> tuple[list[int], ...]:
     """Line, queue, task and number of each."""
-    return tuple(list(column) for column in zip(*asked, strict=True))[:4]
+    return tuple([wish[place] for wish in asked] for place in range(4))
 
 
-def _claimed(db: Db, names: Names, row: Any) -> Claimed:
+def _claimed(db: Db, names: Names, asked: list[Wish], rows: list[Any]) -> list[Claimed]:
+    """What was taken, in order."""
+    line = {wish.queue: wish.line for wish in asked}
+    rows.sort(key=lambda row: (line[row[5]], row[0], row[1], row[2]))
+    return [_job(db, names, row[2:]) for row in rows]
+
+
+def _job(db: Db, names: Names, row: Any) -> Claimed:
     seq, job_id, task, queue, payload, token, tries, crashes, over, suspect, column, key, expires_at = row
     extra = meta.unpack(column)
     return Claimed(

@@ -15,25 +15,37 @@ from oakum.model.lifecycle import Ending
 from oakum.store import meta
 from oakum.store.base import Mark
 from oakum.store.postgres import credit, keys, notice, rules, schema
-from oakum.store.postgres.db import Db
+from oakum.store.postgres.db import HASTY, Db
 from oakum.store.postgres.marks import Marks, keys_of
+from oakum.store.postgres.ring import WOKEN
 from oakum.store.postgres.settle import end_waiting
 
-# What is inserted where it need not look has no queues to look at: what follows a job comes in although the store is shut.
-_INSERT: Final = f"""
-WITH look AS MATERIALIZED (
-    SELECT EXISTS (SELECT 1 FROM oakum.rule WHERE bounded AND kind = 'queue' AND name = ANY($13::text[]))
-        OR (cardinality($13::text[]) > 0 AND (EXISTS ({notice.VALUE}) OR ({notice.VERSION}) > {schema.VERSION})) AS further
-), new AS (
+_NEW: Final = """
+new AS (
     INSERT INTO oakum.job(id, task, queue, state, rank, run_at, payload, expires_at, meta, marked, key, placed)
     SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bytea[],
-        $8::bigint[], $9::bytea[], $10::boolean[], $11::text[], $12::boolean[])
-    WHERE NOT (SELECT further FROM look)
+        $8::bigint[], $9::bytea[], $10::boolean[], $11::text[], $12::boolean[]) {where}
     ON CONFLICT (id) DO NOTHING RETURNING queue, task, state, octet_length(payload) AS size
 ), told AS (
     INSERT INTO oakum.delta SELECT queue, task, state, count(*), sum(size) FROM new GROUP BY queue, task, state
 )
-SELECT further FROM look
+"""
+_INSERT: Final = f"WITH {_NEW.format(where='')} SELECT"
+# Whom it rings for, it does not wait for: where somebody else has the row of a worker that sleeps, `keep` sees to that one.
+_INSERT_AND_RING: Final = f"""
+WITH {HASTY}, look AS MATERIALIZED (
+    SELECT EXISTS (SELECT 1 FROM oakum.rule WHERE bounded AND kind = 'queue' AND name = ANY($13::text[]))
+        OR EXISTS ({notice.VALUE}) OR ({notice.VERSION}) > {schema.VERSION} AS further FROM hasty
+), {_NEW.format(where="WHERE NOT (SELECT further FROM look)")}, idle AS MATERIALIZED (
+    SELECT number FROM oakum.holder WHERE waits && $3::bigint[]::integer[] AND NOT (SELECT further FROM look)
+    FOR UPDATE SKIP LOCKED
+), {WOKEN}, rung AS MATERIALIZED (SELECT pg_notify($14, '') FROM woken LIMIT 1)
+SELECT further, EXISTS (SELECT 1 FROM rung) FROM look
+"""
+# A commit that waits for the disk, behind all that was committed before it.
+_KEEP: Final = """
+SELECT pg_logical_emit_message(true, 'oakum', ''),
+    EXISTS (SELECT 1 FROM oakum.holder WHERE waits && $1::bigint[]::integer[])
 """
 _THERE: Final = "SELECT uuid_send(id) FROM oakum.job WHERE id = ANY($1::uuid[])"
 _OLDEST: Final = """
@@ -69,12 +81,23 @@ def names_of(jobs: Iterable[NewJob]) -> Iterable[str]:
     return chain.from_iterable((job.task, job.queue) for job in jobs)
 
 
-def write_plain(db: Db, numbers: Mapping[str, int], jobs: Sequence[NewJob], now_ms: int) -> bool:
-    """Writes jobs in one statement, if they have no keys and their queues no bound; whether it did."""
+def write_plain(
+    db: Db, numbers: Mapping[str, int], jobs: Sequence[NewJob], now_ms: int, channel: str
+) -> tuple[bool, bool]:
+    """Writes jobs in one statement, if they have no keys and their queues no bound; whether it did, and whether it rang.
+
+    They are there to be claimed, but not on the server's disk before `keep` has come back.
+    """
     if any(job.unique or job.idempotency or job.key for job in jobs):
-        return False
+        return False, False
     queues = sorted({job.queue for job in jobs})
-    return not db.one(_INSERT, (*_columns(jobs, numbers, now_ms), queues))[0]
+    further, rang = db.one(_INSERT_AND_RING, (*_columns(jobs, numbers, now_ms), queues, channel))
+    return not further, rang
+
+
+def keep(db: Db, queues: Sequence[int]) -> bool:
+    """Waits until all that was committed before is on the server's disk; whether a worker sleeps still for one of `queues`."""
+    return bool(db.one(_KEEP, (queues,))[1])
 
 
 def write_jobs(
@@ -102,7 +125,7 @@ def write_jobs(
             end_waiting(db, room.waiting, ending, now_ms)
             late.append((room.new, ending))
     if intake.fresh:
-        db.run(_INSERT, (*_columns(intake.fresh, numbers, now_ms), []))
+        db.run(_INSERT, _columns(intake.fresh, numbers, now_ms))
         for ids, ending in late:
             end_waiting(db, [each.hex() for each in ids], ending, now_ms)
         keys.enter(db, [job.id.hex() for job in intake.fresh if job.key is not None and job.run_at_ms <= now_ms])

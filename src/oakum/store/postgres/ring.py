@@ -19,12 +19,15 @@ from oakum.store.postgres.connection import Connection
 from oakum.store.postgres.db import HASTY
 
 NOTIFY: Final = "SELECT pg_notify($1, '')"
+_RING: Final = "SELECT pg_notify(bell, '') FROM unnest($1::text[]) AS bell"
+WOKEN: Final = (
+    "woken AS (UPDATE oakum.holder SET waits = NULL WHERE number IN (SELECT number FROM idle) RETURNING number)"
+)
+"""Of a statement with the workers that sleep in `idle`: takes their notes away."""
 _WAKE: Final = f"""
 WITH {HASTY}, idle AS MATERIALIZED (
     SELECT number FROM oakum.holder, hasty WHERE waits && $2::bigint[]::integer[] ORDER BY number FOR UPDATE OF holder
-), woken AS (
-    UPDATE oakum.holder SET waits = NULL WHERE number IN (SELECT number FROM idle) RETURNING number
-)
+), {WOKEN}
 SELECT pg_notify($1, '') FROM woken LIMIT 1
 """
 
@@ -41,23 +44,25 @@ class Ringer:
         """There are jobs in these queues."""
         numbers = sorted(set(queues))
         if numbers and not self.ring("work"):
-            self._quietly(_WAKE, (self._channel("work"), numbers))
+            self._quietly(_WAKE, (self.channel("work"), numbers))
 
-    def ring(self, topic: Topic) -> bool:
-        """Tells whoever waits for a topic; false if that was done just now, and is owed."""
-        self._owed.add(topic)
-        self.settle_up()
-        return topic not in self._owed
-
-    def settle_up(self) -> None:
-        """Rings for what was put off."""
+    def ring(self, *topics: Topic) -> bool:
+        """Tells whoever waits for these; false if one of them was told just now, and is owed."""
         now = time.monotonic()
-        for topic in [each for each in self._owed if now - self._last.get(each, -EVERY_S[each]) >= EVERY_S[each]]:
-            self._last[topic] = now
-            self._owed.discard(topic)
-            self._quietly(NOTIFY, (self._channel(topic),))
+        self._owed.update(topics)
+        due = [each for each in self._owed if now - self._last.get(each, -EVERY_S[each]) >= EVERY_S[each]]
+        if due:
+            self.rang(*due)
+            self._quietly(_RING, ([self.channel(topic) for topic in due],))
+        return self._owed.isdisjoint(topics)
 
-    def _channel(self, topic: Topic) -> str:
+    def rang(self, *topics: Topic) -> None:
+        """Whoever waits for these is told by a statement that does other things, too."""
+        self._last.update(dict.fromkeys(topics, time.monotonic()))
+        self._owed.difference_update(topics)
+
+    def channel(self, topic: Topic) -> str:
+        """The name under which a topic is notified."""
         return channel(self._connection.address.schema, topic)
 
     def _quietly(self, text: str, values: Sequence[Any]) -> None:

@@ -26,7 +26,20 @@ _LOOKED_AT: Final = 16 * MIB  # at the most, of the table
 
 def space(db: Db, schema: str) -> Space:
     """See `oakum.store.base.Store.space`. The server does not tell how large its disk is."""
-    bound = rules.read(db, "store", [""]).get("", Ruled()).rules.max_bytes
+    return _measured(db, schema, _max_bytes(db))
+
+
+def bound(db: Db, schema: str) -> Space:
+    """The same for who asks only whether there is room: a store without a bound is not measured."""
+    most = _max_bytes(db)
+    return Space(0) if most is None else _measured(db, schema, most)
+
+
+def _max_bytes(db: Db) -> int | None:
+    return rules.read(db, "store", [""]).get("", Ruled()).rules.max_bytes
+
+
+def _measured(db: Db, schema: str, bound: int | None) -> Space:
     files, table = db.one(_FILES, (schema,))
     if bound is not None and files < bound:
         return Space(files, bound)

@@ -51,11 +51,11 @@ from oakum.store.postgres import (
 )
 from oakum.store.postgres import rules as bounds
 from oakum.store.postgres.address import read_address
-from oakum.store.postgres.bell import BellTower, channel
+from oakum.store.postgres.bell import BellTower
 from oakum.store.postgres.claim import Sight
 from oakum.store.postgres.connection import Connection, promise
 from oakum.store.postgres.db import Db
-from oakum.store.postgres.insert import Promise, names_of, write_jobs, write_plain
+from oakum.store.postgres.insert import Promise, keep, names_of, write_jobs, write_plain
 from oakum.store.postgres.moving import PostgresMoving
 from oakum.store.postgres.names import Names
 from oakum.store.postgres.ring import NOTIFY, Ringer
@@ -77,7 +77,7 @@ class PostgresStore:
     def __init__(self, url: str) -> None:
         self._connection = Connection(read_address(url))
         self._names = Names(self._connection)
-        self._room = StoreRoom(self.space, self._connection.address.shown)
+        self._room = StoreRoom(self._bound, self._connection.address.shown)
         self._group = GroupCommit(self._insert)
         self._ringer = Ringer(self._connection)
         self._tower = BellTower(self._connection)
@@ -98,18 +98,34 @@ class PostgresStore:
     # -- jobs come in and go out ---------------------------------------------------------------------------------------
 
     def insert(self, jobs: Sequence[NewJob], now: Instant) -> Sequence[Mark]:
-        marks = self._group.insert(jobs, now)
-        self._wake({job.queue for job in jobs})
-        return marks
+        return self._group.insert(jobs, now)
 
     def _insert(self, tickets: Sequence[Ticket]) -> Sequence[Sequence[Mark]]:
         numbers = self._names.make(name for ticket in tickets for name in names_of(ticket.jobs))
         jobs = [job for ticket in tickets for job in ticket.jobs]
         self._room.check(jobs, tickets[0].now)
+        queues, bell = sorted({numbers[job.queue] for job in jobs}), self._ringer.channel("work")
         # Of several callers, the clock of the first is as good as any other.
-        if self._once(lambda db: write_plain(db, numbers, jobs, tickets[0].now.wall_ms)):
+        written, rang = self._once(lambda db: write_plain(db, numbers, jobs, tickets[0].now.wall_ms, bell))
+        if written:
+            self._keep(queues, rang)
             return [[] for _ in tickets]
-        return self._change(lambda db: [write_jobs(db, numbers, each.jobs, each.now.wall_ms) for each in tickets])
+        marks = self._change(lambda db: [write_jobs(db, numbers, each.jobs, each.now.wall_ms) for each in tickets])
+        self._ringer.wake(queues)
+        return marks
+
+    def _keep(self, queues: Sequence[int], rang: bool) -> None:
+        """Has new jobs that are seen already written to the disk, and rings for whom the insert did not."""
+        try:
+            missed = self._connection.once(lambda db: keep(db, queues))
+        except StoreError as error:
+            raise Undecided(str(error)) from error
+        if missed:
+            self._ringer.wake(queues)
+        elif rang:
+            self._ringer.rang("work")
+        else:
+            self._ringer.ring("work")
 
     def insert_within(self, connection: object, jobs: Sequence[NewJob], now: Instant) -> Sequence[Mark]:
         """See `oakum.store.base.TransactionalStore`. `connection`: psycopg 3, or SQLAlchemy or Django over it."""
@@ -119,7 +135,7 @@ class PostgresStore:
             notice.refuse(db, self._connection.address.shown)
             self._room.check(jobs, now)
             marks = write_jobs(db, numbers, jobs, now.wall_ms, self._promise_to(credit.transaction(db)))
-            db.run(NOTIFY, (channel(self._connection.address.schema, "work"),))  # heard once the caller commits
+            db.run(NOTIFY, (self._ringer.channel("work"),))  # heard once the caller commits
             return marks
 
         return within(connection, self._connection.address.schema, numbers, work)
@@ -154,19 +170,24 @@ class PostgresStore:
         numbers = self._names.make((*want.queues, *want.weights))
         waits = sorted(numbers[queue] for queue in want.queues)
         seen = self._look(want, numbers, now)
-        taken = self._take(seen, want, numbers, now)
+        taken = seen.taken or self._take(seen, want, numbers, now)
         if taken or seen.waits == waits or not self._connection.once(lambda db: claim.wait(db, want.holder, waits)):
             return taken
         # What came in before the note is seen now, and what comes in after it will ring.
-        return self._take(self._look(want, numbers, now), want, numbers, now)
+        seen = self._look(want, numbers, now)
+        return seen.taken or self._take(seen, want, numbers, now)
 
     def _look(self, want: Want, numbers: Mapping[str, int], now: Instant) -> Sight:
         asked, shown = claim.wishes(want, numbers), self._connection.address.shown
-        seen = self._connection.once(lambda db: claim.look(db, asked, want.holder, now.wall_ms, shown))
+
+        def look(db: Db) -> Sight:
+            return claim.look(db, self._names, asked, want, now.wall_ms, shown)
+
+        seen = self._connection.once(look)
         if seen.due and self._connection.once(lambda db: holders.is_valid(db, want.holder)):
             self.promote(now, claim.PROMOTED_AT_ONCE)
-            return self._connection.once(lambda db: claim.look(db, asked, want.holder, now.wall_ms, shown))
-        return seen
+            seen = self._connection.once(look)
+        return self._counted(seen) if seen.taken else seen
 
     def _take(self, seen: Sight, want: Want, numbers: Mapping[str, int], now: Instant) -> Sequence[Claimed]:
         if not seen.wishes:
@@ -201,8 +222,7 @@ class PostgresStore:
             self._doubt.note(settlements, holder)
             raise
         self._in_hand.get(holder, set()).difference_update(each.ref for each in settlements)
-        self._ringer.ring("results")
-        self._ringer.ring("room")
+        self._ringer.ring("results", "room")
         if follow or any(each.ended_ms is None for each in settlements):
             self._ringer.wake((*queues, *numbers.values()))
         return self._doubt.really_late(settlements, late, holder)
@@ -211,8 +231,7 @@ class PostgresStore:
         states: dict[bytes, State] = {}
         for first in range(0, len(ids), _IDS_AT_ONCE):
             states |= self._change(partial(settle.cancel, ids=ids[first : first + _IDS_AT_ONCE], now_ms=now.wall_ms))
-        for topic in TOPICS:
-            self._ringer.ring(topic)
+        self._ringer.ring(*TOPICS)
         return states
 
     def retry(self, ids: Mapping[bytes, bytes], now: Instant) -> Mapping[bytes, bytes]:
@@ -228,8 +247,7 @@ class PostgresStore:
         if not self._connection.once(lambda db: claim.is_due(db, now.wall_ms)):
             return 0
         changed, queues = self._change(lambda db: claim.promote(db, now.wall_ms, limit))
-        self._ringer.ring("results")  # some may have expired
-        self._ringer.ring("room")
+        self._ringer.ring("results", "room")  # some may have expired
         self._ringer.wake(queues)
         return changed
 
@@ -297,8 +315,7 @@ class PostgresStore:
             numbers = self._names.make(names)
             held = "SELECT DISTINCT queue, key FROM oakum.job WHERE state = 3 AND queue = ANY($1::bigint[])"
             self._write(lambda db: keys.pass_on(db, db.all(held, (list(numbers.values()),)), None))
-        self._ringer.ring("work")
-        self._ringer.ring("room")
+        self._ringer.ring("work", "room")
 
     # -- schedules -----------------------------------------------------------------------------------------------------
 
@@ -383,6 +400,9 @@ class PostgresStore:
 
     def space(self) -> Space:
         return self._connection.once(lambda db: space.space(db, self._connection.address.schema))
+
+    def _bound(self) -> Space:
+        return self._connection.once(lambda db: space.bound(db, self._connection.address.schema))
 
     def warnings(self) -> Sequence[str]:
         return self._connection.once(lambda db: list(horizon.warnings(db)))
