@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from statistics import mean
 
-from bench.measures.served import SINGLES, Stage
+from bench.measures.served import Stage
 from bench.rig.figure import Figure, share
 from bench.rig.processes import tree_cpu_s
 from bench.rig.scene import scene
@@ -15,6 +15,7 @@ from bench.rig.worker import Pace
 
 FEW, MANY = 10_000, 1_000_000
 SHARE, SHARE_OF_MORE = 0.8, 0.6  # to be kept at a million, and beyond
+SINGLES = 4000  # a second of them or more: fewer tell of the moment
 TIMED = 0.8  # of the jobs: a few have run before the first is seen, and the last are not to meet an empty store
 
 Rates = dict[str, Pace]  # the processor time is that of all who take part
