@@ -22,7 +22,7 @@ MEASURES: Measures = {
     "waiting": stored.waiting,
     "ended": stored.ended,
 }
-LONG = ("waiting", "ended")
+LONG = ("waiting", "ended", "turns")
 
 
 def parser(description: str | None, measures: Measures) -> argparse.ArgumentParser:
