@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from tests.faults.history import Kept, Run
-from tests.processes.workers import Workshop
+from tests.processes.workers import Workshop, kill, whole_lines
 
 from oakum.model.ids import id_text
 from oakum.model.job import JobQuery, JobView, NewJob
@@ -69,13 +67,7 @@ def siege(shop: Workshop, jobs: Sequence[NewJob], luck: random.Random, between: 
 
 def killed(luck: random.Random, found: Sequence[int] | None) -> bool:
     """Whether one of `found` was hit: a child may end by itself between being seen and being killed."""
-    if not found:
-        return False
-    try:
-        os.kill(luck.choice(found), signal.SIGKILL)
-    except ProcessLookupError:
-        return False
-    return True
+    return bool(found) and kill(luck.choice(found))
 
 
 def rows(shop: Workshop, task: str) -> Iterator[JobView]:
@@ -90,7 +82,7 @@ def rows(shop: Workshop, task: str) -> Iterator[JobView]:
 
 def history(shop: Workshop, task: str) -> tuple[list[Run], list[Kept]]:
     moments: dict[tuple[str, int], dict[str, int]] = {}
-    for line in (shop.path / "runs").read_text().splitlines():
+    for line in whole_lines(shop.path / "runs"):
         job, token, word, at = line.split()
         moments.setdefault((job, int(token)), {})[word] = int(at)
     runs = [Run(job, token, each["began"], each.get("ended")) for (job, token), each in moments.items()]

@@ -38,7 +38,7 @@ def test_what_a_worker_says_after_its_lease_changes_nothing(shop: Workshop) -> N
     stopped = shop.worker("--queues", "default")
     job = shop.tasks.linger.enqueue()
     shop.until((shop.path / "runs").exists)
-    stopped.send_signal(signal.SIGSTOP)  # the supervisor alone: its child goes on, and will have a result to tell
+    shop.stop(stopped)  # the supervisor alone: its child goes on, and will have a result to tell
     shop.worker("--queues", "default")
     assert job.wait(2 * PATIENCE_S) == 2  # after the lease of 30 s
     (shop.path / "go").touch()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.processes.workers import PATIENCE_S, Workshop
+from tests.processes.workers import PATIENCE_S, Workshop, put
 
 from oakum import JobCancelled, JobFailed, JobQuarantined
 from oakum.host.tree import start_ticks
@@ -101,7 +101,7 @@ def stopping():
     pid = old.wait(WAIT)
     shop.until(lambda: f"stopped {pid}" in shop.marks())
     assert shop.tasks.add.enqueue(1, 2).wait(WAIT) == 3
-    assert len(shop.tree(worker)["oakum-child"]) == 2
+    shop.settled(worker, children=2)
 
 
 def test_a_thread_in_the_application_has_children_started_instead_of_forked(workshop) -> None:
@@ -196,11 +196,11 @@ def renamed() -> str:
         'name="shop.old_name"', 'aliases=["shop.old_name"]'
     )
     assert without.count("newer") == both.count("newer")
-    (shop.path / "shop.py").write_text(without)
+    put(shop.path / "shop.py", without)
     shop.worker()
     assert renamed.wait(WAIT) == "renamed"
     assert newer.state == "available"
-    (shop.path / "shop.py").write_text(both)
+    put(shop.path / "shop.py", both)
     shop.worker()
     assert newer.wait(WAIT) == "newer"
 
@@ -278,7 +278,7 @@ def test_a_template_that_is_killed_is_replaced_and_its_children_live_on(workshop
     worker = shop.worker()
     job = shop.tasks.wait.enqueue("through")
     shop.until(lambda: "through" in shop.marks())
-    (template,) = shop.tree(worker)["oakum-template"]
+    (template,) = shop.settled(worker, children=2)["oakum-template"]
     os.kill(template, signal.SIGKILL)
     shop.until(lambda: shop.tree(worker).get("oakum-template", [template]) != [template])
     (shop.path / "through").touch()
@@ -291,8 +291,7 @@ def test_a_template_that_dies_with_its_children_is_replaced_and_so_are_they(work
     shop = workshop()
     worker = shop.worker()
     assert shop.tasks.add.enqueue(1, 2).wait(WAIT) == 3
-    shop.until(lambda: len(shop.tree(worker).get("oakum-child", [])) == 2)
-    tree = shop.tree(worker)
+    tree = shop.settled(worker, children=2)
     worker.send_signal(signal.SIGSTOP)  # so that it hears of all of them at once, and of its children first
     for pid in tree["oakum-child"] + tree["oakum-template"]:
         os.kill(pid, signal.SIGKILL)

@@ -98,7 +98,7 @@ def test_a_tick_is_one_job_when_leaders_stop_and_go_on(workshop) -> None:
     shop = workshop(FAST)
     leader, other = lead_and_follow(shop)
     for worker, ticks in ((other, 3), (leader, 20)):  # what the leader leaves lying for five seconds is anybody's
-        stop(shop, worker)
+        shop.stop(worker)
         more_ticks(shop, ticks)
         worker.send_signal(signal.SIGCONT)
         more_ticks(shop, 3)
@@ -111,7 +111,7 @@ def test_a_leader_that_slept_past_its_lease_fires_nothing(workshop) -> None:
     shop = workshop(FAST)
     leader, _ = lead_and_follow(shop)
     number = holder_of(shop, leader)
-    stop(shop, leader)
+    shop.stop(leader)
     shop.until(lambda: number not in {holder.number for holder in shop.app.store.holders() if not holder.fenced})
     more_ticks(shop, 10)
     leader.send_signal(signal.SIGCONT)
@@ -139,15 +139,3 @@ for number in range(250):
     assert find(shop.app.store, "beat") is None
     names = [row.name for row in shop.app.store.schedules(limit=1000)]
     assert names == [f"daily {number:03}" for number in range(250)]
-
-
-def stop(shop: Workshop, worker: subprocess.Popen[bytes]) -> None:
-    """Stops a worker, but not in the midst of a write: there it would keep every other writer of the file waiting."""
-    stat = Path(f"/proc/{worker.pid}/stat")
-    while True:
-        worker.send_signal(signal.SIGSTOP)
-        shop.until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T")
-        locks = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
-        if not any(lock[3] == "WRITE" and lock[4] == str(worker.pid) for lock in locks):
-            return
-        worker.send_signal(signal.SIGCONT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from oakum import Oakum
-from oakum.host.tree import descendants
+from oakum.host.tree import descendants, start_ticks
 from oakum.model.outcome import Outcome, decode_record
 from oakum.run.handle import Job
 
@@ -39,12 +40,12 @@ class Workshop:
     def __init__(self, path: Path, source: str) -> None:
         self.path = path
         self._workers: list[subprocess.Popen[bytes]] = []
-        self._pids: set[int] = set()
+        self._seen: set[tuple[int, int]] = set()  # each process by its pid and when it started
         self.write(source)
         self.load()
 
     def write(self, source: str) -> None:
-        (self.path / "shop.py").write_text(HEAD.format(path=str(self.path)) + source)
+        put(self.path / "shop.py", HEAD.format(path=str(self.path)) + source)
 
     def load(self) -> None:
         """Takes up what is written there now."""
@@ -55,7 +56,7 @@ class Workshop:
         """Puts something else in the place of some text of the application."""
         text = (self.path / "shop.py").read_text()
         assert old in text
-        (self.path / "shop.py").write_text(text.replace(old, new))
+        put(self.path / "shop.py", text.replace(old, new))
 
     def worker(self, *options: str, program: tuple[str, ...] = ("oakum", "worker")) -> subprocess.Popen[bytes]:
         """Starts a worker; `program` is a module that makes one, with words of its own."""
@@ -68,8 +69,7 @@ class Workshop:
 
     def marks(self) -> list[str]:
         """The words that tasks wrote down with `mark`."""
-        path = self.path / "marks"
-        return path.read_text().split("\n")[:-1] if path.exists() else []
+        return whole_lines(self.path / "marks")
 
     def outcomes(self, job: Job[Any]) -> list[Outcome]:
         """How the starts of a job ended, but for the one that ended it well."""
@@ -81,16 +81,39 @@ class Workshop:
         return (self.path / "log").read_text()
 
     def tree(self, worker: subprocess.Popen[bytes]) -> dict[str, list[int]]:
-        """The pids below a worker, by what they are."""
+        """The pids of Oakum's own processes below a worker that runs, by what they are. Any may end before it is used."""
         found: dict[str, list[int]] = {}
-        for pid in descendants(worker.pid):
-            self._pids.add(pid)
+        for pid in descendants(worker.pid) if worker.poll() is None else ():
+            started = start_ticks(pid)
             try:
                 name = Path(f"/proc/{pid}/comm").read_text().strip()
             except OSError:
                 continue
-            found.setdefault(name, []).append(pid)
+            if started is not None and name.startswith("oakum"):
+                self._seen.add((pid, started))
+                found.setdefault(name, []).append(pid)
         return found
+
+    def settled(self, worker: subprocess.Popen[bytes], children: int) -> dict[str, list[int]]:
+        """`tree` once there are a template and so many children, and nobody who is on the way to become one."""
+
+        def found() -> dict[str, list[int]] | None:
+            tree = self.tree(worker)
+            there = {name: len(pids) for name, pids in tree.items()}
+            return tree if there == {"oakum-template": 1, "oakum-child": children} else None
+
+        return self.until(found)
+
+    def stop(self, worker: subprocess.Popen[bytes]) -> None:
+        """Stops a worker, but not in the midst of a write: there it would keep every other writer of the file waiting."""
+        stat = Path(f"/proc/{worker.pid}/stat")
+        while True:
+            worker.send_signal(signal.SIGSTOP)
+            self.until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T")
+            locks = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+            if not any(lock[3] == "WRITE" and lock[4] == str(worker.pid) for lock in locks):
+                return
+            worker.send_signal(signal.SIGCONT)
 
     def until(self, condition: Callable[[], Any]) -> Any:
         """Waits until `condition` holds; its value. Fails with what the workers said."""
@@ -115,11 +138,16 @@ class Workshop:
                 worker.wait(PATIENCE_S)
             finally:
                 worker.kill()  # one that will not stop must not outlive its test
-        left = [pid for pid in self._pids if _is_ours(pid)]
+        deadline = time.monotonic() + PATIENCE_S
+        while (left := self._left()) and time.monotonic() < deadline:  # those of a killed worker end soon after it
+            select.select([], [], [], 0.05)
         for pid in left:
-            os.kill(pid, signal.SIGKILL)
+            kill(pid)
         self.app.close()
         assert not left, f"processes were left behind: {left}"
+
+    def _left(self) -> list[int]:
+        return [pid for pid, started in self._seen if start_ticks(pid) == started]
 
     def _load(self) -> ModuleType:
         spec = importlib.util.spec_from_file_location("shop", self.path / "shop.py")
@@ -129,9 +157,22 @@ class Workshop:
         return module
 
 
-def _is_ours(pid: int) -> bool:
+def kill(pid: int) -> bool:
+    """Kills a process that may be ending by itself; whether it was still there."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-        return "oakum" in stat and stat.rpartition(")")[2].split()[0] != "Z"
-    except OSError:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
         return False
+    return True
+
+
+def put(path: Path, text: str) -> None:
+    """Writes a file that others look at: they find what was there before or all that is there now, and nothing between."""
+    new = path.with_name(f"{path.name}.new")
+    new.write_text(text)
+    new.replace(path)
+
+
+def whole_lines(path: Path) -> list[str]:
+    """The lines of a file that others write to, without one that is not there to its end; none where there is no file."""
+    return path.read_text().split("\n")[:-1] if path.exists() else []

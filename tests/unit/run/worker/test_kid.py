@@ -110,7 +110,8 @@ def test_the_kernels_limit_follows_what_the_child_keeps(puppet, plan, jobs) -> N
         kid.give([job], same, 0.0)
     kid.rest_at((20 << 20) + 500_000)  # too little to be worth it
     kid.rest_at(30 << 20)
-    assert ring3.limits == [20 + 40 + 8 + 8, 30 + 40 + 8 + 8]
+    for_the_job = (same.kill_at >> 20) + 8
+    assert ring3.limits == [20 + for_the_job, 30 + for_the_job]
     kid.page.start(2, 1, 35 << 20)
     assert not kid.group_behind  # the slack covers it
     kid.page.start(3, 1, 45 << 20)
