@@ -81,3 +81,17 @@ def test_pruning_reads_what_is_over(bench: Bench, rows_read: Callable[[Callable[
     pruned: list[int] = []
     assert rows_read(lambda: pruned.append(bench.store.prune(bench.now, FEW))) < 10 * FEW
     assert pruned == [FEW]
+
+
+def test_that_nothing_is_over_is_seen_at_once(bench: Bench, rows_read: Callable[[Callable[[], Any]], int]) -> None:
+    bench.plain(MANY)
+    believe_in_none_but(bench, 4)
+
+    def scatter(db: Any) -> None:  # jobs are kept for different times, which makes an index look dear
+        db.run("UPDATE oakum.job SET keep_until = keep_until + hashint8(seq)")
+        db.script("ANALYZE oakum.job")
+
+    bench.store._connection.write(scatter)
+    pruned: list[int] = []
+    assert rows_read(lambda: pruned.append(bench.store.prune(bench.now, FEW))) < FEW
+    assert pruned == [0]
