@@ -22,6 +22,7 @@ SLEEPERS = {
     "demo/work.py": "the job that hangs, on purpose",
     "purge/loop.py": "the pause between two batches, in the caller's own thread",
     "purge/orm/alone.py": "flock has no time-out",
+    "store/sqlite/library.py": "nobody tells when a transaction of another library ends",
 }
 
 # The rooms that decide. Everything they know is an argument, so that a test is a table of values.

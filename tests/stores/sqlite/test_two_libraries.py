@@ -1,4 +1,4 @@
-"""Why the sqlite3 module's connections are refused: two SQLite libraries in one process take each other's locks away."""
+"""Why a process opens the store with one library: two of SQLite's in one process take each other's locks away."""
 
 from __future__ import annotations
 

@@ -105,6 +105,14 @@ def test_a_full_store_refuses(bench, send, mine):
         send.using(connection=mine).enqueue("a@b")
 
 
+def test_a_disk_that_is_full_is_told_even_where_sqlite_undoes_the_whole_transaction(send, mine):
+    mine.execute("BEGIN IMMEDIATE")
+    mine.execute("PRAGMA max_page_count = 1")  # as many as there are
+    with pytest.raises(NotEnqueued, match=r"on the caller's connection: .*full"):
+        for _ in range(10_000):
+            send.using(connection=mine).enqueue("a@b" * 100)
+
+
 def test_a_connection_needs_a_transaction(send, mine):
     with pytest.raises(UsageError, match="execute BEGIN IMMEDIATE first"):
         send.using(connection=mine).enqueue("a@b")

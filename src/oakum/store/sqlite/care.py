@@ -100,7 +100,7 @@ class SqliteCare:
         else:
             self._write_anew(block=block)
         with self._connection.alone() as db:
-            db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return Room(before, self._size())
 
     def backup(self, to: str) -> int:

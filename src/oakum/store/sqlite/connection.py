@@ -6,6 +6,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, Final, Literal
 
 import apsw
@@ -18,7 +19,7 @@ from oakum.store.sqlite.bell import BellTower
 from oakum.store.sqlite.database import Database
 from oakum.store.sqlite.directory import Directory
 from oakum.store.sqlite.filesystem import refuse_network
-from oakum.store.sqlite.library import LOG_LIMIT, Apsw, Library
+from oakum.store.sqlite.library import BUSY_MS, LOG_LIMIT, Apsw, Library
 from oakum.store.sqlite.log import Log
 from oakum.store.sqlite.turnstile import Turnstile
 
@@ -27,8 +28,6 @@ PROMISE: Final = (
     "SQLite, WAL, on the disk before it is acknowledged: nothing of that is lost by SIGKILL or power loss"
     " (claims and renewals may be: they are void after a reboot)"
 )
-
-_BUSY_MS: Final = 10_000  # only foreign tools are waited for here: Oakum's own writers queue at the turnstile
 
 
 class Connection:
@@ -97,7 +96,7 @@ class Connection:
         """A connection of its own that changes nothing, to a file that is there. Raises StoreTooNew, or NotAStore."""
         with _translated(self.path):
             with contextlib.closing(apsw.Connection(self.path, flags=apsw.SQLITE_OPEN_READONLY)) as db:
-                db.set_busy_timeout(_BUSY_MS)
+                db.set_busy_timeout(BUSY_MS)
                 schema.check(db, self.path)
                 yield db
 
@@ -106,12 +105,10 @@ class Connection:
         with self._lock, _translated(self.path):
             db = self._ready()
             try:
-                self._log.flush(db)
+                self._log.flush(partial(self._copy_log, db))
             except (apsw.Error, OSError) as error:
                 raise Undecided(f"{self.path}: the disk failed after a commit ({error})") from error
-            if not self.library.shortens and self._log.size() > LOG_LIMIT:
-                with contextlib.suppress(apsw.Error):  # what was committed is on the disk
-                    db.wal_checkpoint()
+            self.keep_log_short()
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[Database]:
@@ -138,12 +135,31 @@ class Connection:
         self._restart_log()
         self.sparing = not self.ballast.keep()
 
+    def keep_log_short(self) -> None:
+        """Has the log begun anew where it has become long.
+
+        apsw copies it with its commits, but never all of it as long as callers' transactions follow one another; sqlite3
+        does not.
+        """
+        with self._lock, _translated(self.path):
+            self._ready()
+            if self._log.size() > LOG_LIMIT:
+                self._restart_log()
+
     def _restart_log(self) -> None:
         """Moves the log into the file where it can, so that the next writes take its place on the disk instead of more."""
-        with self._lock, _translated(self.path):
-            db = self._ready()
-            with self._turnstile, contextlib.suppress(apsw.Error):
-                db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
+        with self._lock, _translated(self.path), contextlib.suppress(apsw.Error):
+            self._copy_log(self._ready())
+
+    def _copy_log(self, db: Database) -> tuple[int, int]:
+        """Copies the log into the file; its pages, and how many of them are copied: all that nobody reads the past of.
+
+        Meanwhile nobody writes: else it would never be all, and a SQLite before 3.51.3 could destroy the file, see `stdlib`.
+        """
+        with self._turnstile, contextlib.closing(self.library.open(self.path)) as writer:
+            writer.execute("BEGIN IMMEDIATE")
+            _, pages, copied = fetch_one(db, "PRAGMA wal_checkpoint(PASSIVE)")
+            return pages, copied
 
     def before_fork(self) -> None:
         """Lets go of all that two processes must not share, until `after_fork`.
@@ -194,7 +210,6 @@ class Connection:
         with _translated(self.path), contextlib.ExitStack() as undo:
             db = self.library.open(self.path)
             undo.callback(db.close)
-            db.set_busy_timeout(_BUSY_MS)
             schema.check(db, self.path)  # somebody else's file is refused before anything is made beside it
             self.directory.make()
             turnstile = Turnstile(self.directory)
@@ -202,7 +217,6 @@ class Connection:
             if not schema.is_current(db):
                 with turnstile:
                     schema.migrate(db, self.path)
-            db.execute(f"PRAGMA journal_size_limit = {LOG_LIMIT}")
             db.execute("PRAGMA synchronous = FULL")
             log = Log(db.filename_wal)
             undo.pop_all()

@@ -5,6 +5,7 @@ Never both: SQLite keeps its locks by process and file, so that one library's cl
 
 from __future__ import annotations
 
+import time
 from typing import Final, Protocol
 
 import apsw
@@ -12,6 +13,7 @@ import apsw
 from oakum.store.sqlite.database import Database
 
 LOG_LIMIT: Final = 64 * 1024 * 1024  # bytes to which a long log is cut when it is begun anew
+BUSY_MS: Final = 10_000  # only callers and foreign tools are waited for so: Oakum's own writers queue at the turnstile
 _CHECKPOINT_PAGES: Final = 4_000
 
 
@@ -22,12 +24,8 @@ class Library(Protocol):
     def name(self) -> str:
         """What the URL's option `library` calls it."""
 
-    @property
-    def shortens(self) -> bool:
-        """Whether its connections copy a long log into the file by themselves, as they commit."""
-
     def open(self, path: str) -> Database:
-        """A connection of the store's own."""
+        """A connection of the store's own, which waits up to ten seconds for callers and foreign tools that write."""
 
     def lend(self, connection: object) -> Database | None:
         """A caller's connection, None when it is not one of this library's."""
@@ -36,12 +34,20 @@ class Library(Protocol):
 class Apsw:
     """The library of each process by default. It is younger than 3.51.3, and so may copy the log when it likes."""
 
-    name, shortens = "apsw", True
+    name = "apsw"
 
     def open(self, path: str) -> Database:
         db = apsw.Connection(path)
+        db.set_busy_handler(_wait)
         db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        db.execute(f"PRAGMA journal_size_limit = {LOG_LIMIT}")
         return db
 
     def lend(self, connection: object) -> Database | None:
         return connection if isinstance(connection, apsw.Connection) else None
+
+
+def _wait(tries: int) -> bool:
+    """SQLite's own waiting sleeps ever longer, and hardly ever gets in between callers whose transactions follow one another."""
+    time.sleep(0.001)
+    return tries < BUSY_MS

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import apsw
-
-from oakum.store.sqlite.database import Database
 
 _flush = getattr(os, "fdatasync", os.fsync)
 
@@ -23,8 +22,10 @@ class Log:
         finally:
             os.close(directory)
 
-    def flush(self, db: Database) -> None:
+    def flush(self, copy: Callable[[], tuple[int, int]]) -> None:
         """Returns when all that was committed is on the disk. Raises OSError or apsw.Error as long as it can't be.
+
+        `copy` copies the log into the file and says how many pages it has, and how many of them are copied.
 
         A system that could not write a page says so once, and then takes it for written (https://lwn.net/Articles/752063):
         after a failure only what has been copied into the file itself is believed to be there.
@@ -35,13 +36,10 @@ class Log:
             except OSError:
                 self._doubtful = True
         if self._doubtful:
-            self._copy(db)
+            pages, copied = copy()
+            if copied < pages:
+                raise apsw.IOError(f"only {copied} of the log's {pages} pages could be copied into the file")
             self._doubtful = False
-
-    def _copy(self, db: Database) -> None:
-        pages, copied = db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_FULL)
-        if copied < pages:
-            raise apsw.IOError(f"only {copied} of the log's {pages} pages could be copied into the file")
 
     def size(self) -> int:
         """Its bytes on the disk. Begun anew, it keeps them up to `LOG_LIMIT`."""

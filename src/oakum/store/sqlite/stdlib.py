@@ -1,8 +1,8 @@
 """Python's own sqlite3 in the words of apsw, for programs whose own connections to the store's file come from it.
 
 Versions of SQLite before 3.51.3 can destroy a file when a connection copies the log into it at the moment in which
-another begins the log anew (https://sqlite.org/wal.html#walresetbug): the fault is in the one that copies. So here it
-copies only under a reader's eye, as long as whom nobody can begin the log anew, and callers' connections never do.
+another begins the log anew (https://sqlite.org/wal.html#walresetbug); the fault is in the one that copies. So none of
+these connections does so by itself: the store does it while it keeps all writers out, and leaves the rest to workers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import apsw
 
 from oakum.errors import UsageError
 from oakum.store.sqlite.database import Database
-from oakum.store.sqlite.library import LOG_LIMIT
+from oakum.store.sqlite.library import BUSY_MS, LOG_LIMIT
 
 _NEEDED: Final = (3, 35, 5)  # RETURNING
 _SOUND: Final = (3, 51, 3)
@@ -27,7 +27,7 @@ _LEGACY: Final = -1  # sqlite3.LEGACY_TRANSACTION_CONTROL, of Python 3.12
 class Stdlib:
     """See `oakum.store.sqlite.library.Library`."""
 
-    name, shortens = "sqlite3", False
+    name = "sqlite3"
 
     def __init__(self) -> None:
         if sqlite3.sqlite_version_info < _NEEDED:
@@ -87,17 +87,6 @@ class StdlibDatabase:
     def last_insert_rowid(self) -> int:
         return int(self.execute("SELECT last_insert_rowid()").fetchone()[0])
 
-    def wal_checkpoint(self, *, mode: int = apsw.SQLITE_CHECKPOINT_PASSIVE) -> tuple[int, int]:  # noqa: ARG002  # see below
-        """Whatever the mode, it waits for nobody: where all is copied, the next writer begins the log anew."""
-        with _translated(), contextlib.closing(_connect(self.filename)) as reader:
-            reader.execute("BEGIN")
-            reader.execute("SELECT 1 FROM sqlite_schema").fetchone()  # from here on it reads
-            _, pages, copied = self.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        return pages, copied
-
-    def set_busy_timeout(self, milliseconds: int, /) -> None:
-        self.execute(f"PRAGMA busy_timeout = {milliseconds}")
-
     def close(self) -> None:
         with _translated():
             self._connection.close()
@@ -110,6 +99,8 @@ class StdlibDatabase:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None, /
     ) -> None:
+        if not self._connection.in_transaction:
+            return  # the disk is full or fails, and SQLite has undone all of it
         if error is not None:
             self.execute("ROLLBACK TO oakum")
         self.execute("RELEASE oakum")
@@ -143,7 +134,7 @@ class Rows:
 
 
 def _connect(path: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
     _never_copy(connection)
     return connection
 

@@ -190,7 +190,9 @@ class SqliteStore:
         return self._change("FULL", lambda db: holders.enrol(db, identity, lease_ms, now))
 
     def renew(self, holder: int, lease_ms: int, report: bytes, now: Instant) -> bool:
-        return self._write("NORMAL", lambda db: holders.renew(db, holder, lease_ms, report, now))
+        renewed = self._write("NORMAL", lambda db: holders.renew(db, holder, lease_ms, report, now))
+        self._connection.keep_log_short()
+        return renewed
 
     def holders(self) -> Sequence[Holder]:
         with self._connection.read() as db:

@@ -41,7 +41,12 @@ def write_within(store: Connection, connection: object, jobs: Sequence[NewJob], 
             marks = write_jobs(db, names, jobs, now_ms, tally)
             tally.save(db)
     except (apsw.Error, StoreFull) as error:
-        raise NotEnqueued(f"on the caller's connection: {error}") from error
+        first: BaseException = error
+        while isinstance(
+            first.__context__, apsw.Error
+        ):  # a full disk may undo all, and then there is no savepoint to end
+            first = first.__context__
+        raise NotEnqueued(f"on the caller's connection: {first}") from error
     return marks
 
 
