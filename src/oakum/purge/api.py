@@ -49,8 +49,8 @@ def select(engine: Engine, what: Any, *, options: Options | None = None) -> Repo
     from oakum.purge.orm.alchemy import AlchemyRows
 
     options = options or Options()
-    with engine.connect() as connection:
-        return run(KeyRanges(AlchemyRows(connection, what), options), options)
+    with engine.connect() as connection, closing(AlchemyRows(connection, what)) as rows:
+        return run(KeyRanges(rows, options), options)
 
 
 async def aselect(engine: AsyncEngine, what: Any, *, options: Options | None = None) -> Report:
@@ -61,11 +61,15 @@ async def aselect(engine: AsyncEngine, what: Any, *, options: Options | None = N
 
     options = options or Options()
     async with engine.connect() as connection:
-        target = await connection.run_sync(lambda sync: KeyRanges(AlchemyRows(sync, what), options))
-        steps = purge_steps(target, options)
-        while not isinstance(step := await connection.run_sync(lambda _: advance(steps)), Report):  # noqa: ASYNC110  a pause
-            await asyncio.sleep(step)
-        return step
+        rows = await connection.run_sync(lambda sync: AlchemyRows(sync, what))
+        try:
+            target = await connection.run_sync(lambda _: KeyRanges(rows, options))
+            steps = purge_steps(target, options)
+            while not isinstance(step := await connection.run_sync(lambda _: advance(steps)), Report):  # noqa: ASYNC110  a pause
+                await asyncio.sleep(step)
+            return step
+        finally:
+            await connection.run_sync(lambda _: rows.close())
 
 
 def table(

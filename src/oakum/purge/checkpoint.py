@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any, Final
 
 _EVERY_SECONDS: Final = (
@@ -11,7 +12,18 @@ _EVERY_SECONDS: Final = (
 )
 _NORMAL: Final = 1  # of PRAGMA synchronous: with a write-ahead log a checkpoint waits for the disk, a commit does not
 
-Query = Callable[[str], Any]  # runs a statement: its first value
+Query = Callable[[str], Any]  # runs a statement: its first value, None where it has none
+
+
+def through(cursor: Callable[[], Any]) -> Query:
+    """Statements through a DB-API connection, of which `cursor` opens a cursor."""
+
+    def query(sql: str) -> Any:
+        with closing(cursor()) as opened:
+            opened.execute(sql)
+            return next(iter(opened.fetchone() or ()), None)
+
+    return query
 
 
 class Checkpoints:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from oakum.errors import UsageError
+from oakum.purge.checkpoint import Checkpoints, through
 from oakum.purge.lock import LockTime
 from oakum.purge.position import Key
 from oakum.purge.trouble import no_driver
@@ -46,6 +47,7 @@ class AlchemyRows:
         self.label = f"{self._columns[0].table} of {connection.engine.url.database}"
         self._connection = connection
         self.shuts_out = connection.dialect.name == "sqlite"
+        self._checkpoints = Checkpoints(through(connection.connection.cursor)) if self._begins_by_hand() else None
         if connection.dialect.name in {"mysql", "mariadb"}:  # locks the rows that go, not the gaps between them
             connection.execution_options(isolation_level="READ COMMITTED")
 
@@ -72,11 +74,25 @@ class AlchemyRows:
 
     def delete(self, after: Key | None, upto: Key, lock: LockTime) -> int:
         within = self._within(after, upto)
-        lock.taken()
         with self._transaction():
+            if self._begins_by_hand():  # waits for the lock, which the statement that follows would count as held
+                self._connection.exec_driver_sql("BEGIN IMMEDIATE")
+            lock.taken()
             rows = self._delete_objects(within) if self.reasons else self._delete_rows(within)
         lock.given_back()
+        if self._checkpoints:
+            self._checkpoints.after(lock.seconds)
         return rows
+
+    def close(self) -> None:
+        """Leaves the connection as it was; one that SQLAlchemy has thrown away, in a cancelled statement, needs nothing."""
+        if self._checkpoints and not self._connection.invalidated:
+            self._checkpoints.close()
+
+    def _begins_by_hand(self) -> bool:
+        """Whether this is SQLite, its driver in no transaction, and ends one that a statement has begun."""
+        driver: Any = self._connection.connection.driver_connection
+        return self.shuts_out and not driver.in_transaction and getattr(driver, "autocommit", None) is not True
 
     def _delete_rows(self, within: list[sa.ColumnElement[bool]]) -> int:
         return self._connection.execute(sa.delete(self._entity).where(*within)).rowcount

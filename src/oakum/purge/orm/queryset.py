@@ -12,7 +12,7 @@ from django.db.models import Case, Exists, OuterRef, QuerySet, When
 from django.db.models.lookups import Exact
 
 from oakum.errors import CannotRun, UsageError
-from oakum.purge.checkpoint import Checkpoints
+from oakum.purge.checkpoint import Checkpoints, through
 from oakum.purge.lock import LockTime
 from oakum.purge.orm.alone import alone
 from oakum.purge.orm.cascade import cascade_of
@@ -107,17 +107,14 @@ class QuerysetRows:
         """Django's connection as a purge wants it: no log of queries that grows with DEBUG on, no checkpoints in commits."""
         kept = self._connection.queries_log
         self._connection.queries_log = deque(maxlen=1)
-        self._checkpoints = Checkpoints(self._value) if self._connection.vendor == "sqlite" else None
+        if self._connection.vendor == "sqlite" and not self._connection.in_atomic_block:
+            self._checkpoints = Checkpoints(through(self._connection.cursor))
         try:
             yield
         finally:
             if self._checkpoints:
                 self._checkpoints.close()
             self._connection.queries_log = kept
-
-    def _value(self, sql: str) -> Any:
-        with self._connection.cursor() as cursor:
-            return next(iter(cursor.execute(sql).fetchone() or ()), None)
 
     def _within(self, after: Key | None, upto: Key | None) -> QuerySet[Any]:
         rows = self._rows
