@@ -16,13 +16,15 @@ from tests.support.proxy import Proxy
 from oakum.model.job import State
 
 JOBS = 300
+HELD = JOBS - 10  # the last ones end once they are let go, so that the line breaks in the midst of the work
 SOURCE = """
 app = Oakum({url!r})
 
 @app.task(result_ttl="1h")
 def note(number: int) -> None:
     mark(number)
-    time.sleep(0.005)
+    while number >= {held} and not os.path.exists(os.path.join(HERE, "go")):
+        time.sleep(0.01)
 """
 PUBLISHER = """
 import os, resource, sys
@@ -54,7 +56,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def test_a_publisher_without_descriptors_is_refused_and_goes_on(url: str, tmp_path: Path) -> None:
-    shop = Workshop(tmp_path, SOURCE.format(url=url))
+    shop = Workshop(tmp_path, SOURCE.format(url=url, held=HELD))
     shop.close()
     ran = subprocess.run([sys.executable, "-c", PUBLISHER], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")
@@ -72,7 +74,7 @@ def test_a_worker_without_descriptors_for_a_new_line_goes_on_when_it_has_some(
     port = urlsplit(direct).port
     assert port is not None
     with Proxy("127.0.0.1", port) as proxy:
-        shop = Workshop(tmp_path, SOURCE.format(url=direct.replace(f":{port}/", f":{proxy.port}/")))
+        shop = Workshop(tmp_path, SOURCE.format(url=direct.replace(f":{port}/", f":{proxy.port}/"), held=HELD))
         try:
             worker = shop.worker()
             shop.app.enqueue_many(shop.tasks.note.job(number) for number in range(JOBS))
@@ -83,6 +85,7 @@ def test_a_worker_without_descriptors_for_a_new_line_goes_on_when_it_has_some(
                 shop.app.close()  # its own line was cut, too
                 shop.until(lambda: "open files" in shop.said() or "cannot reach" in shop.said())
                 assert completed(shop) < JOBS
+                (shop.path / "go").touch()
             shop.until(lambda: completed(shop) == JOBS)
             assert Counter(shop.marks()) == {str(number): 1 for number in range(JOBS)}
             assert worker.poll() is None

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.processes.workers import put
 
 OAKUM = (sys.executable, "-m", "oakum")
 PATIENCE_S = 60.0
@@ -229,16 +230,16 @@ def test_dev_reloads_what_changes_shows_what_jobs_print_and_stops_at_once(desk: 
         assert desk.oakum("enqueue", "desk:app", "add", "[1, 2]", "--wait").stdout == "3\n"
         assert worker.stdout.readline().endswith(" | adding\n")
 
-        (desk.path / "desk.py").write_text(APP.replace("a + b", "10 * a + b"))
+        put(desk.path / "desk.py", APP.replace("a + b", "10 * a + b"))
         assert worker.stderr.readline() == "oakum worker: loaded the application anew\n"
         assert desk.oakum("enqueue", "desk:app", "add", "[1, 2]", "--wait").stdout == "12\n"
 
-        (desk.path / "desk.py").write_text("app = (")
+        put(desk.path / "desk.py", "app = (")
         line = worker.stderr.readline()
         assert "cannot be imported: SyntaxError: '(' was never closed" in line
         while line and line != "the code before the change goes on\n":
             line = worker.stderr.readline()
-        (desk.path / "desk.py").write_text(APP)
+        put(desk.path / "desk.py", APP)
         assert worker.stderr.readline() == "oakum worker: loaded the application anew\n"
 
         job = desk.enqueue("wait_for", '["never"]')

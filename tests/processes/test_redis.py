@@ -22,7 +22,8 @@ def once(number):
 @app.task(retries=3)
 def slow(number):
     mark(number)
-    time.sleep(0.05)
+    while number >= 50 and not os.path.exists(os.path.join(HERE, "go")):
+        time.sleep(0.01)
 """
 
 
@@ -58,11 +59,11 @@ def test_two_workers_drain_a_queue_together(shop):
 def test_a_killed_workers_jobs_are_done_by_another(shop):
     shop.app.enqueue_many(shop.tasks.slow.job(number) for number in range(60))
     doomed = shop.worker()
-    shop.until(lambda: len(shop.marks()) > 3)
-    assert states(shop).get(State.RUNNING, 0) > 0
+    shop.until(lambda: len(shop.marks()) > 3 and states(shop).get(State.RUNNING, 0) > 0)
     shop.tree(doomed)
     doomed.kill()
     shop.worker()
+    (shop.path / "go").touch()
     shop.until(lambda: states(shop) == {State.COMPLETED: 60})
     assert set(map(int, shop.marks())) == set(range(60))
 
@@ -72,9 +73,8 @@ def test_a_server_that_is_killed_and_comes_back_has_lost_nothing(shop, server):
     shop.app.enqueue_many(shop.tasks.slow.job(number) for number in range(60))
     shop.until(lambda: len(shop.marks()) > 3)
     server.kill()
-    done = len(shop.marks())
-    assert done < 60
     server.start()
+    (shop.path / "go").touch()
     shop.until(lambda: states(shop) == {State.COMPLETED: 60})
     assert set(map(int, shop.marks())) == set(range(60))
 
