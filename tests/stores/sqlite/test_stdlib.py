@@ -115,6 +115,14 @@ def test_a_callers_connection_copies_the_log_only_where_its_library_may(version,
     assert mine.execute("PRAGMA wal_autocheckpoint").fetchone() == (pages,)
 
 
+def test_a_connection_to_another_file_is_left_as_it_is(send, tmp_path):
+    with closing(sqlite3.connect(tmp_path / "other.db")) as other:
+        with pytest.raises(UsageError, match="the store is"):
+            send.using(connection=other).enqueue("a@b")
+        assert other.execute("PRAGMA wal_autocheckpoint").fetchone() == (1000,)
+        assert not other.in_transaction
+
+
 def test_the_store_copies_a_long_log_while_it_keeps_writers_out(bench, path, monkeypatch):
     said: list[tuple[str, str]] = []
     connect = stdlib._connect

@@ -144,7 +144,8 @@ class Connection:
         with self._lock, _translated(self.path):
             self._ready()
             if self._log.size() > LOG_LIMIT:
-                self._restart_log()
+                with contextlib.suppress(StoreError):  # what the caller has done is done
+                    self._restart_log()
 
     def _restart_log(self) -> None:
         """Moves the log into the file where it can, so that the next writes take its place on the disk instead of more."""

@@ -45,10 +45,7 @@ class Stdlib:
             return None
         if connection.text_factory is not str:
             raise UsageError("using(connection=...): its text_factory is not str; Oakum reads text from it")
-        with _translated():
-            if sqlite3.sqlite_version_info < _SOUND:
-                _never_copy(connection)
-            return StdlibDatabase(connection)
+        return LentDatabase(connection)
 
 
 class StdlibDatabase:
@@ -61,14 +58,7 @@ class StdlibDatabase:
 
     @property
     def in_transaction(self) -> bool:
-        """Whether one has begun, or begins by itself before the next statement that writes."""
-        return self._connection.in_transaction or self._begins_by_itself
-
-    @property
-    def _begins_by_itself(self) -> bool:
-        return (
-            self._connection.isolation_level is not None and getattr(self._connection, "autocommit", _LEGACY) == _LEGACY
-        )
+        return self._connection.in_transaction
 
     def execute(self, sql: str, values: Sequence[Any] = (), /) -> Rows:
         with _translated():
@@ -92,8 +82,6 @@ class StdlibDatabase:
             self._connection.close()
 
     def __enter__(self) -> None:
-        if not self._connection.in_transaction and self._begins_by_itself:
-            self.execute("BEGIN IMMEDIATE")
         self.execute("SAVEPOINT oakum")
 
     def __exit__(
@@ -109,6 +97,24 @@ class StdlibDatabase:
         cursor = self._connection.cursor()
         cursor.row_factory = None  # a caller may have one
         return cursor
+
+
+class LentDatabase(StdlibDatabase):
+    """A caller's connection."""
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether one has begun, or would begin by itself before the next statement that writes."""
+        legacy = getattr(self._connection, "autocommit", _LEGACY) == _LEGACY
+        return super().in_transaction or (legacy and self._connection.isolation_level is not None)
+
+    def __enter__(self) -> None:
+        if sqlite3.sqlite_version_info < _SOUND:
+            with _translated():
+                _never_copy(self._connection)
+        if not super().in_transaction:
+            self.execute("BEGIN IMMEDIATE")
+        super().__enter__()
 
 
 class Rows:
