@@ -96,7 +96,7 @@ class House:
         kids = self._supervisor.fleet.kids
         if not all(kid.pid for kid in kids):
             return  # one that is still coming up cannot be told from a stray
-        known = {kid.pid for kid in kids} | self._templates.pids() | {self._supervisor.herald.pid}
+        known = {kid.pid for kid in kids} | self._templates.pids() | self._supervisor.herald.pids()
         for pid in children(os.getpid()):
             if pid not in known:
                 with contextlib.suppress(ProcessLookupError, ChildProcessError):

@@ -83,6 +83,7 @@ class Worker:
         self._templates = Templates(settings.target, planted, say)
         self._said: set[str] = set()  # what is amiss and was told
         self._undeclared = False  # whether there are rules that the store was not told of
+        self._once_more = False  # whether to load anew again: it was told to while that was under way
         self._groups: cgroup.Parent | None = None
         self._poller = Poller()
         self._signals: Signals
@@ -259,6 +260,9 @@ class Worker:
             self._poller.watch(before.fileno(), lambda: self._template_died(before))
         else:
             self._renew_template()
+        if self._once_more:
+            self._once_more = False
+            self._renew_template()
 
     # -- stopping ------------------------------------------------------------------------------------------------------
 
@@ -270,6 +274,7 @@ class Worker:
         """HUP: load the application anew. USR1: claim nothing more (quiet). USR2: claim again."""
         for number in self._signals.take():
             if number == signal.SIGHUP:
+                self._once_more = self._templates.coming is not None
                 self._renew_template()
             elif number == signal.SIGUSR1:
                 self._supervisor.claiming, self._house.state = False, "quiet"
@@ -305,7 +310,7 @@ class Worker:
         farewell = "nothing was left running" if supervisor.quiet else f"not all was written: {supervisor.trouble.text}"
         supervisor.herald.emit(WorkerStopped(os.getpid(), "told to stop"))
         self._crew.dismiss(LAST_WORD_S)
-        supervisor.herald.connect(None, 0)
+        supervisor.herald.dismiss()
         self._scheduler.close()
         supervisor.close()
         self._poller.close()

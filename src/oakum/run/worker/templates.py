@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from oakum.errors import CannotRun
@@ -24,7 +24,7 @@ class Templates:
     def __init__(self, target: str, planted: tuple[socket.socket, int], say: Callable[[str], None]) -> None:
         self._target, self._say = target, say
         self._first: Nursery | None = Nursery(target, *planted)
-        self._stamps: dict[str, float] = {}
+        self._stamps: dict[str, float] = {}  # when each source file was written, as it was when it began to be loaded
         self._deaths = 0
         self.manifest: Manifest
         self.current: Nursery | None = None
@@ -43,8 +43,10 @@ class Templates:
                 return True
             nursery.close()
             if isinstance(answer, wire.Broken):
+                before = _stamps(answer.files)  # first of all: who reads what is said next may mend it at once
                 self._say(f"oakum worker: {self._why_not(answer)}\nwaiting for a change ...")
-                _await_change(answer.files, told)
+                while not told() and _stamps(answer.files) == before:
+                    signal.sigtimedwait([], LOOK_EVERY_S)
                 continue
             self._deaths += 1
             if self._deaths >= MOST_DEATHS:
@@ -53,17 +55,14 @@ class Templates:
         return False
 
     def changed(self) -> bool:
-        """Whether a source file of the application was written since it was loaded; each change is told once."""
-        stamps = _stamps(self.manifest.files)
-        if stamps == self._stamps:
-            return False
-        self._stamps = stamps
-        return True
+        """Whether a source file of the application was written since it was begun to be loaded last, and is not yet again."""
+        return self.coming is None and _stamps(self.manifest.files) != self._stamps
 
     def renew(self) -> Nursery | None:
         """Begins to load the application anew, beside the template in use; None when that is under way already."""
         if self.coming is not None:
             return None
+        self._stamps = _stamps(self.manifest.files)
         self.coming = Nursery.start(self._target)
         return self.coming
 
@@ -114,18 +113,12 @@ class Templates:
             self._say(f"oakum worker: children are started anew instead of forked: {manifest.spawn}")
         nursery.spawn = bool(manifest.spawn)
         self.current, self.manifest, self._deaths = nursery, manifest, 0
-        self._stamps = _stamps(manifest.files)
+        self._stamps = {file: self._stamps.get(file, now) for file, now in _stamps(manifest.files).items()}
 
     def _why_not(self, answer: wire.FromTemplate | None) -> str:
         if isinstance(answer, wire.Broken):
             return f"{answer.reason}\n{answer.traceback.rstrip()}"
         return "the process that imports the application died"
-
-
-def _await_change(files: Sequence[str], told: Callable[[], bool]) -> None:
-    stamps = _stamps(files)
-    while not told() and _stamps(files) == stamps:
-        signal.sigtimedwait([], LOOK_EVERY_S)
 
 
 def _stamps(files: Iterable[str]) -> dict[str, float]:

@@ -60,3 +60,16 @@ def test_listeners_whose_process_has_ended_are_let_go() -> None:
     herald.emit(ChildEnded(1, "to nobody"))
     assert not herald.listens
     assert herald.pid == 0
+
+
+def test_who_listened_before_may_hear_what_was_sent_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    herald = Herald()
+    lines = [Channel.pair() for _ in range(2)]
+    for pid, (ours, _) in enumerate(lines, start=11):
+        herald.connect(ours, pid)
+    assert herald.pids() == {11, 12}
+    monkeypatch.setattr(module, "LAST_WORD_S", 0.0)
+    herald.connect(None, 0)
+    assert herald.pids() == {0, 11}
+    for _, theirs in lines:
+        theirs.close()
