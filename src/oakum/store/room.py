@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
-from oakum.errors import StoreFull
+from oakum.errors import StoreError, StoreFull
 from oakum.model.job import NewJob
 from oakum.store.base import Instant, Space
 from oakum.units import format_size
@@ -29,6 +30,12 @@ class StoreRoom:
         if size > self._left or not 0 <= now.boot_ms - self._looked_ms < EVERY_MS:
             self._look(now)
         self._left -= size
+
+    def look_ahead(self, now: Instant) -> None:
+        """To be called when jobs are in: looks, where that will soon be due, so that the start of the next ones does not wait for it."""
+        if now.boot_ms - self._looked_ms >= EVERY_MS // 2:
+            with suppress(StoreError):  # the next check meets it
+                self._look(now)
 
     def _look(self, now: Instant) -> None:
         self._left = 0.0

@@ -65,3 +65,16 @@ def test_a_host_that_was_booted_anew_has_an_earlier_clock():
     room.check(jobs(1000), at(100))
     room.check(jobs(1000), at(1))
     assert server.asked == 2
+
+
+def test_whoever_looks_ahead_finds_it_looked_at():
+    server = Server(0, 10_000)
+    room = StoreRoom(server, "store")
+    for second, asked in ((5.0, 1), (5.3, 1), (5.6, 2), (6.5, 3), (6.9, 3), (7.4, 4)):
+        room.check(jobs(100), at(second))
+        room.look_ahead(at(second))
+        assert server.asked == asked
+    server.space = Space(10_000, 10_000)
+    room.look_ahead(at(8.3))  # what it finds is for the next one
+    with pytest.raises(StoreFull):
+        room.check(jobs(100), at(8.3))

@@ -72,6 +72,7 @@ class RedisStore:
             raise
         except StoreError as error:
             raise NotEnqueued(str(error)) from error
+        self._room.look_ahead(now)
         return [Mark(place, owner) for place, owner in marks]
 
     def _resolve(self, insert: Any, first: bytes) -> Any:
