@@ -37,13 +37,20 @@ class BellTower:
         self._raw: psycopg.Connection[Any] | None = None
         self._fd = -1  # its own word: a broken connection does not answer
         self._next = 0.0
+        self._topics: set[Topic] = set()  # that somebody has waited for: of any other, nobody is to be woken
         self._bells: list[Listener] = []
 
     def listen(self, topic: Topic) -> Listener:
         """A new bell of a topic."""
         with self._lock:
+            new = topic not in self._topics
+            self._topics.add(topic)
             if self._raw is None:
                 self._open()
+            elif new:
+                with contextlib.suppress(psycopg.Error):  # of a broken line, `_read` makes the best
+                    self._hear(self._raw, topic)
+                self._read(self._raw)
             bell = Listener(self, topic)
             if self._raw is not None:
                 bell.watch(self._fd)
@@ -87,13 +94,17 @@ class BellTower:
             if self._connection.pooled:
                 return
             raw = connect(address)
-            for topic in EVERY_S:
-                raw.execute(psycopg.sql.SQL("LISTEN {}").format(psycopg.sql.Identifier(channel(address.schema, topic))))
+            for topic in self._topics:
+                self._hear(raw, topic)
             self._raw, self._fd = raw, raw.fileno()
             self._next = 0.0
             for bell in self._bells:
                 bell.watch(self._fd)
                 bell.ring()
+
+    def _hear(self, raw: psycopg.Connection[Any], topic: Topic) -> None:
+        name = psycopg.sql.Identifier(channel(self._connection.address.schema, topic))
+        raw.execute(psycopg.sql.SQL("LISTEN {}").format(name))
 
     def _read(self, raw: psycopg.Connection[Any]) -> None:
         try:

@@ -13,8 +13,10 @@ from psycopg.types.numeric import Int8BinaryDumper
 
 from oakum.store.postgres.address import DEFAULT_SCHEMA
 
-HASTY: Final = "hasty AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))"
-"""For a statement that reads from it: its commit does not wait for the disk. For notes that a crash of the server makes void."""
+HASTE: Final = "set_config('synchronous_commit', 'off', true)"
+"""Where this is asked for, the commit does not wait for the disk."""
+HASTY: Final = f"hasty AS MATERIALIZED (SELECT {HASTE})"
+"""The same, for a statement that reads from it. For notes that a crash of the server makes void."""
 _WRITTEN: Final = f"{DEFAULT_SCHEMA}."  # how the statements in these rooms name the schema
 
 

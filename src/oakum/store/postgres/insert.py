@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -15,7 +15,7 @@ from oakum.model.lifecycle import Ending
 from oakum.store import meta
 from oakum.store.base import Mark
 from oakum.store.postgres import credit, keys, notice, rules, schema
-from oakum.store.postgres.db import HASTY, Db
+from oakum.store.postgres.db import HASTE, Db
 from oakum.store.postgres.marks import Marks, keys_of
 from oakum.store.postgres.ring import WOKEN
 from oakum.store.postgres.settle import end_waiting
@@ -31,22 +31,19 @@ new AS (
 )
 """
 _INSERT: Final = f"WITH {_NEW.format(where='')} SELECT"
-# Whom it rings for, it does not wait for: where somebody else has the row of a worker that sleeps, `keep` sees to that one.
+# It waits for no row of a worker that somebody else has, and where it rings, its commit does not wait for the disk.
 _INSERT_AND_RING: Final = f"""
-WITH {HASTY}, look AS MATERIALIZED (
+WITH look AS MATERIALIZED (
     SELECT EXISTS (SELECT 1 FROM oakum.rule WHERE bounded AND kind = 'queue' AND name = ANY($13::text[]))
-        OR EXISTS ({notice.VALUE}) OR ({notice.VERSION}) > {schema.VERSION} AS further FROM hasty
+        OR EXISTS ({notice.VALUE}) OR ({notice.VERSION}) > {schema.VERSION} AS further
 ), {_NEW.format(where="WHERE NOT (SELECT further FROM look)")}, idle AS MATERIALIZED (
     SELECT number FROM oakum.holder WHERE waits && $3::bigint[]::integer[] AND NOT (SELECT further FROM look)
     FOR UPDATE SKIP LOCKED
-), {WOKEN}, rung AS MATERIALIZED (SELECT pg_notify($14, '') FROM woken LIMIT 1)
-SELECT further, EXISTS (SELECT 1 FROM rung) FROM look
+), {WOKEN}, rung AS MATERIALIZED (SELECT pg_notify($14, ''), {HASTE} FROM woken LIMIT 1)
+SELECT NOT further, EXISTS (SELECT 1 FROM rung), (SELECT count(*) FROM new) = cardinality($1::uuid[]) FROM look
 """
-# A commit that waits for the disk, behind all that was committed before it.
-_KEEP: Final = """
-SELECT pg_logical_emit_message(true, 'oakum', ''),
-    EXISTS (SELECT 1 FROM oakum.holder WHERE waits && $1::bigint[]::integer[])
-"""
+# A commit that waits for the disk, behind all that was committed before it: one that writes nothing would not.
+_KEEP: Final = "SELECT pg_logical_emit_message(true, 'oakum', '')"
 _THERE: Final = "SELECT uuid_send(id) FROM oakum.job WHERE id = ANY($1::uuid[])"
 _OLDEST: Final = """
 SELECT id::text, octet_length(payload) FROM oakum.job WHERE queue = $1 AND state IN (0, 2, 3) ORDER BY seq LIMIT $2
@@ -81,23 +78,30 @@ def names_of(jobs: Iterable[NewJob]) -> Iterable[str]:
     return chain.from_iterable((job.task, job.queue) for job in jobs)
 
 
-def write_plain(
-    db: Db, numbers: Mapping[str, int], jobs: Sequence[NewJob], now_ms: int, channel: str
-) -> tuple[bool, bool]:
-    """Writes jobs in one statement, if they have no keys and their queues no bound; whether it did, and whether it rang.
+class Entry(NamedTuple):
+    """What became of jobs: whether they were written, whether it was rung for them, and whether they are on the server's disk."""
 
-    They are there to be claimed, but not on the server's disk before `keep` has come back.
+    written: bool
+    rang: bool
+    kept: bool
+
+
+def write_plain(db: Db, numbers: Mapping[str, int], jobs: Sequence[NewJob], now_ms: int, channel: str) -> Entry:
+    """Writes jobs in one statement, if they have no keys and their queues no bound.
+
+    Where it rings they are there to be claimed, but not on the disk before `keep` has come back; and where some are there
+    already, nobody knows.
     """
     if any(job.unique or job.idempotency or job.key for job in jobs):
-        return False, False
+        return Entry(written=False, rang=False, kept=True)
     queues = sorted({job.queue for job in jobs})
-    further, rang = db.one(_INSERT_AND_RING, (*_columns(jobs, numbers, now_ms), queues, channel))
-    return not further, rang
+    written, rang, new = db.one(_INSERT_AND_RING, (*_columns(jobs, numbers, now_ms), queues, channel))
+    return Entry(written, rang, kept=not written or (new and not rang))
 
 
-def keep(db: Db, queues: Sequence[int]) -> bool:
-    """Waits until all that was committed before is on the server's disk; whether a worker sleeps still for one of `queues`."""
-    return bool(db.one(_KEEP, (queues,))[1])
+def keep(db: Db) -> None:
+    """Waits until all that was committed before is on the server's disk."""
+    db.run(_KEEP)
 
 
 def write_jobs(

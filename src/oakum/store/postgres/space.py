@@ -21,7 +21,7 @@ SELECT coalesce(sum(pg_column_size(job.*) + 28), 0)::bigint FROM oakum.job TABLE
 _JOBS: Final = (
     f"SELECT coalesce(sum(jobs), 0)::bigint FROM ({tally.SUM} WHERE state >= 0 GROUP BY queue, task, state) AS kept"
 )
-_LOOKED_AT: Final = 4 * MIB  # at the most, of the table
+_LOOKED_AT: Final = 16 * MIB  # at the most, of the table
 
 
 def space(db: Db, schema: str) -> Space:

@@ -106,26 +106,24 @@ class PostgresStore:
         self._room.check(jobs, tickets[0].now)
         queues, bell = sorted({numbers[job.queue] for job in jobs}), self._ringer.channel("work")
         # Of several callers, the clock of the first is as good as any other.
-        written, rang = self._once(lambda db: write_plain(db, numbers, jobs, tickets[0].now.wall_ms, bell))
-        if written:
-            self._keep(queues, rang)
-            return [[] for _ in tickets]
-        marks = self._change(lambda db: [write_jobs(db, numbers, each.jobs, each.now.wall_ms) for each in tickets])
-        self._ringer.wake(queues)
-        return marks
-
-    def _keep(self, queues: Sequence[int], rang: bool) -> None:
-        """Has new jobs that are seen already written to the disk, and rings for whom the insert did not."""
-        try:
-            missed = self._connection.once(lambda db: keep(db, queues))
-        except StoreError as error:
-            raise Undecided(str(error)) from error
-        if missed:
-            self._ringer.wake(queues)
-        elif rang:
+        entry = self._once(lambda db: write_plain(db, numbers, jobs, tickets[0].now.wall_ms, bell))
+        marks: Sequence[Sequence[Mark]] = [[] for _ in tickets]
+        if not entry.written:
+            marks = self._change(lambda db: [write_jobs(db, numbers, each.jobs, each.now.wall_ms) for each in tickets])
+        if not entry.kept:
+            self._keep()
+        if entry.rang:
             self._ringer.rang("work")
         else:
-            self._ringer.ring("work")
+            self._ringer.wake(queues)
+        return marks
+
+    def _keep(self) -> None:
+        """Has jobs that are seen already written to the disk."""
+        try:
+            self._connection.once(keep)
+        except StoreError as error:
+            raise Undecided(str(error)) from error
 
     def insert_within(self, connection: object, jobs: Sequence[NewJob], now: Instant) -> Sequence[Mark]:
         """See `oakum.store.base.TransactionalStore`. `connection`: psycopg 3, or SQLAlchemy or Django over it."""
