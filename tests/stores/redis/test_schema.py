@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 
@@ -13,7 +15,8 @@ from oakum.model.outcome import Completed
 from oakum.model.task import TaskSpec
 from oakum.store.redis import schema
 
-PAGES = 5
+PAGES = 20
+AT_ONCE = 4
 NOTES_PAGES = """
 local pages = call('ZRANGEBYLEX', P .. 'pages', cursor and '(' .. cursor or '-', '+', 'LIMIT', 0, 1)
 many('RPUSH', P .. 'seen:' .. VERSION, pages)
@@ -76,6 +79,21 @@ def test_a_step_that_was_cut_off_is_taken_up_where_it_ended(server, old, newer, 
             act()
     assert newer(step) == {State.AVAILABLE: 64 * PAGES - 1, State.RUNNING: 1}
     assert (told(server), seen(server, 2)) == (b"2", PAGES)
+
+
+def test_of_many_that_come_at_once_each_does_some_of_it(server, old, use, monkeypatch):
+    step = schema.Step(NOTES_PAGES, ends=True)
+    monkeypatch.setattr(schema, "VERSION", 3)
+    monkeypatch.setattr(schema, "_STEPS", (step, step))
+    users, gate = [use(server.url) for _ in range(AT_ONCE)], Barrier(AT_ONCE)
+
+    def look(user) -> int:
+        gate.wait()
+        return sum(count.jobs for count in user.store.counts())
+
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        assert list(threads.map(look, users)) == [64 * PAGES] * AT_ONCE
+    assert (told(server), seen(server, 2), seen(server, 3)) == (b"3", PAGES, PAGES)
 
 
 def test_steps_are_done_in_their_order_from_wherever_the_store_is(server, old, newer):
