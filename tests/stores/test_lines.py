@@ -27,6 +27,7 @@ from oakum.store.redis.scripts import script
 from oakum.testing.conformance.bench import Bench
 
 MARK = b"marked-payload"  # in the bytes of a request, so that the proxy knows it
+ANSWER_S = 2.0  # after which a line is given up: longer than any disk keeps a server waiting, and no test is
 RETRYING = TaskSpec("t", retry=(RetryRule(3, delay_s=5, jitter=0),))
 
 
@@ -52,9 +53,9 @@ def line(request: pytest.FixtureRequest, clock: FakeClock, monkeypatch: pytest.M
         user = f"{parts.username}@" if parts.username else ""
         through = urlunsplit(parts._replace(netloc=f"{user}127.0.0.1:{proxy.port}"))
         if request.param == "redis":
-            through += "&socket_timeout=0.5"
+            through += f"&socket_timeout={ANSWER_S}"
         else:
-            monkeypatch.setattr("oakum.store.postgres.connection.ANSWER_S", 0.5)
+            monkeypatch.setattr("oakum.store.postgres.connection.ANSWER_S", ANSWER_S)
         bench = Bench(lambda: open_store(through), clock)
         bench.plain(1)  # connected, and on Redis the scripts are known
         worker = bench.worker()

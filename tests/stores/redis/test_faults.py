@@ -33,7 +33,7 @@ def through(proxy, use):
     warm.insert()
     worker = warm.worker()
     assert warm.store.settle([end(warm, job) for job in warm.claim(worker)], worker, warm.now) == []
-    one = use(f"redis://127.0.0.1:{proxy.port}/0?socket_timeout=0.5")
+    one = use(f"redis://127.0.0.1:{proxy.port}/0")
     one.store.counts()
     return one
 
