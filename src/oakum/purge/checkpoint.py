@@ -7,9 +7,8 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any, Final
 
-_EVERY_SECONDS: Final = (
-    0.05  # of locks held: one or two thousand pages of the log, the size at which SQLite does it itself
-)
+# Of locks held: one or two thousand pages of the log, the size at which SQLite does it itself.
+_EVERY_SECONDS: Final = 0.05
 _NORMAL: Final = 1  # of PRAGMA synchronous: with a write-ahead log a checkpoint waits for the disk, a commit does not
 
 Query = Callable[[str], Any]  # runs a statement: its first value, None where it has none
@@ -30,7 +29,7 @@ class Checkpoints:
     """Takes the checkpoints of one connection, and its waits for the disk, out of its commits.
 
     SQLite waits for the disk in each commit, and makes a checkpoint in the one that finds a thousand pages in the log, after
-    it has let other writers in. Together they take half of a large purge; the wait is a part of the lock, and a checkpoint
+    it has let other writers in. Together they take a third of a large purge; the wait is a part of the lock, and a checkpoint
     can't be told from it, by which batches and pauses are measured. A power cut may bring back the rows of the batches since
     the last checkpoint, and never leaves half of a batch; after `close` all are gone for good.
 
