@@ -19,7 +19,7 @@ from oakum.store.redis.connection import Connection
 from oakum.store.redis.lines import TIMEOUT_S, Line, socket_of
 
 _SUPPORTED: Final = hasattr(select, "epoll")
-_PIECE: Final = 65536
+_PIECE: Final = 4096
 
 
 class BellTower:
@@ -92,8 +92,10 @@ class Listener:
             return
         bell = socket_of(self._line)
         try:
-            while bell.recv(_PIECE):
+            while (size := len(bell.recv(_PIECE))) == _PIECE:
                 pass
+            if size:
+                return  # less than was asked for is all there was; to be told so would cost as much again
         except (BlockingIOError, ssl.SSLWantReadError):
             return
         except OSError:
