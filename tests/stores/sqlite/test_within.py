@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+import time
 from contextlib import closing
 
 import apsw
@@ -85,6 +87,21 @@ def test_a_job_is_not_there_when_the_caller_undoes_the_part_that_it_was_in(bench
     mine.execute("ROLLBACK TO part")
     mine.execute("COMMIT")
     assert bench.counts() == {State.AVAILABLE: 1}
+
+
+def test_a_caller_in_a_transaction_does_not_wait_for_a_thread_that_waits_for_its_end(bench, send, mine):
+    send.enqueue("a@b")
+    mine.execute("BEGIN IMMEDIATE")
+    other = threading.Thread(target=send.enqueue, args=["c@d"])
+    other.start()
+    lock, deadline = send._desk.store._connection._lock, time.monotonic() + 60
+    while lock.acquire(blocking=False):  # until it is the other's, who keeps it until he has his turn to write
+        lock.release()
+        assert time.monotonic() < deadline
+    send.using(connection=mine).enqueue("e@f")
+    mine.execute("COMMIT")
+    other.join()
+    assert bench.counts() == {State.AVAILABLE: 3}
 
 
 def test_a_full_queue_refuses_at_once_and_the_transaction_goes_on(bench, send, mine):

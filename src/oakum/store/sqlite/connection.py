@@ -59,6 +59,15 @@ class Connection:
                 self._tower = BellTower(self.directory)
             return self._tower
 
+    def make(self) -> None:
+        """Makes the file and its tables, if this process has not seen that they are there.
+
+        Else it takes no lock: a caller who is in a transaction must not wait for a thread that waits for his end.
+        """
+        if self._db is None:
+            with self.read():
+                pass
+
     @contextlib.contextmanager
     def read(self) -> Iterator[Database]:
         """The connection, for short reads."""

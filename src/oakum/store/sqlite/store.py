@@ -71,8 +71,7 @@ class SqliteStore:
 
     def insert_within(self, connection: object, jobs: Sequence[NewJob], now: Instant) -> Sequence[Mark]:
         """See `oakum.store.base.TransactionalStore`. `connection`: one of the store's own library; nobody can ring for its commit."""
-        with self._connection.read():
-            pass  # the tables are there
+        self._connection.make()
         return write_within(self._connection, connection, jobs, now.wall_ms)
 
     def claim(self, want: Want, now: Instant) -> Sequence[Claimed]:
