@@ -22,7 +22,7 @@ def test_a_bell_rings_for_another_user(server, use):
 def test_many_changes_are_one_ring(server, use):
     listener, producer = use(server.url), use(server.url)
     bell = listener.store.listen("work")
-    for _ in range(100):
+    for _ in range(300):  # more than is read at once
         producer.insert()
     assert bell.wait(PATIENCE_S)
     producer.store.counts()  # by its answer all rings have left the server
