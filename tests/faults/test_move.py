@@ -21,10 +21,13 @@ PUBLISHER = """
 import sys, time
 from oakum.errors import StoreMoved
 from oakum.model.ids import id_text
+from oakum.model.job import State
 from shop import app, work
 for first in range(0, 1_000_000, 25):  # many in one commit: faster than their worker, however slow the disk is
     jobs = [work.job(number) for number in range(first, first + 25)]
     try:
+        waiting = sum(count.jobs for count in app.store.counts() if count.state is State.AVAILABLE)
+        time.sleep(0.01 if waiting < 3000 else 0.5)  # and not so many that the test is long, however slow the worker is
         acknowledged = app.enqueue_many(jobs)
     except StoreMoved as moved:
         acknowledged = moved.acknowledged
@@ -33,7 +36,6 @@ for first in range(0, 1_000_000, 25):  # many in one commit: faster than their w
         print(*(id_text(job.id) for job in jobs[:acknowledged]), file=file)
     if acknowledged < len(jobs):
         break
-    time.sleep(0.01)  # and not so many that the test is long, however quick it is
 """
 MOVER = """
 import os, signal, sys
