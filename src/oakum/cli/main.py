@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import select
 import sys
 from typing import Final, NamedTuple, NoReturn, Protocol, cast
 
@@ -75,9 +76,18 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
+        if not _reader_left():
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nothing to say, to nobody
         return EXIT_FINE
     return status
+
+
+def _reader_left() -> bool:
+    """Whether nobody reads standard output any more. A pipe of ours that breaks is another matter, and never a good end."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return bool(poll.poll(0))  # POLLERR comes unasked for
 
 
 class _Parser(argparse.ArgumentParser):

@@ -94,6 +94,24 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_broken_pipe_of_our_own_is_a_defect_and_not_a_reader_that_left() -> None:
+    code = """if True:
+        import os, sys
+        from types import SimpleNamespace as N
+        from oakum.cli import main as door
+        def run(args):
+            reader, writer = os.pipe()
+            os.close(reader)
+            os.write(writer, b"x")
+        sys.modules['c'] = N(configure=lambda p: None, run=run)
+        door.COMMANDS = (door.Entry('c', 'c', 'c'),)
+        sys.exit(door.main(['c']))
+    """
+    done = python(code)
+    assert done.returncode == 1
+    assert done.stderr.endswith("BrokenPipeError: [Errno 32] Broken pipe\n")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
