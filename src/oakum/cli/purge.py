@@ -97,7 +97,7 @@ def _limits() -> argparse.ArgumentParser:
     add("--max-rows", metavar="N", type=int, help="stop after N rows or files")
     add("--max-time", metavar="TIME", help="stop after this time")
     add("--max-memory", metavar="SIZE", help="stop when the process has grown by this much")
-    add("--pause", metavar="TIME", help="between two batches; by default a share of what the last one took")
+    add("--pause", metavar="TIME", help="between two batches; by default as long as others need to get in")
     add("--format", choices=("text", "json"), default="text", help="of the report (%(default)s)")
     return parser
 

@@ -101,7 +101,7 @@ class Options:
 
     `dry_run`: count, delete nothing. `all`: the caller means every row. `count`: count first, so that progress knows a
     total. `max_rows`, `max_time`, `max_memory` (growth of this process): stop there. `max_lock`: batches are sized so
-    that none holds its locks longer. `pause`: between two batches, by default a share of what the last one took.
+    that none holds its locks longer. `pause`: between two batches, by default as long as others need to get in.
     `largest_batch`: rows, whatever the time allows. `position`: a file that keeps where the purge stopped.
     `stop`: asked after each batch, True ends the purge. `progress`: called after each batch. `note`: hears what is worth
     knowing, a line at a time.

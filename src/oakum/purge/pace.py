@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from itertools import accumulate
 from typing import Final
 
 from oakum.purge.target import Batch
@@ -9,7 +11,9 @@ from oakum.purge.target import Batch
 _AIM: Final = 0.25  # of the longest lock allowed: a batch that meets a slow disk may take four times as long
 _FORGET: Final = 0.25  # of what slower batches have taught, at each quicker one: it may have been a fluke
 _PAUSE: Final = 0.02  # of the time that the last batch held its locks
-_PAUSE_SHUT_OUT: Final = 0.25  # who was shut out looks again only now and then: leave time to find the door open
+# Seconds from one look to the next of a writer that SQLite keeps waiting: sqliteDefaultBusyCallback in its main.c.
+_LOOKS: Final = (0.0, 0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.025, 0.025, 0.025, 0.05, 0.05, 0.1)
+_LOOKED: Final = tuple(accumulate(_LOOKS))
 _FIRST_RETRY_SECONDS: Final = 0.05
 _LONGEST_RETRY_SECONDS: Final = 2.0
 
@@ -37,8 +41,13 @@ def next_size(asked: int, cost: float, max_lock: float, largest: int) -> int:
 
 
 def pause_after(batch: Batch) -> float:
-    """Seconds to leave to others after `batch`: a share of the time for which it held its locks, less what they had since."""
-    return max(0.0, (_PAUSE_SHUT_OUT if batch.shuts_out else _PAUSE) * batch.locked - batch.free)
+    """Seconds to leave to others after `batch`, less what they have had since it gave its locks back.
+
+    A share of the time for which it held them. Who was shut out all that time must find the door open when he looks again:
+    a pause shorter than his step from one look to the next would be a matter of luck.
+    """
+    step = _LOOKS[min(bisect_left(_LOOKED, batch.locked), len(_LOOKS) - 1)]
+    return max(0.0, (step if batch.shuts_out else _PAUSE * batch.locked) - batch.free)
 
 
 def retry_delay(tries: int) -> float:

@@ -1,5 +1,7 @@
 """The size of the next batch and the waits between."""
 
+from itertools import accumulate
+
 import pytest
 
 from oakum.purge.pace import learn_cost, next_size, pause_after, retry_delay
@@ -49,8 +51,18 @@ def test_locks_settle_below_the_limit_whatever_the_speed(rows_per_second):
     assert 0.15 * 0.25 < size / rows_per_second <= 0.25 * 0.25
 
 
-def test_writers_that_are_shut_out_get_a_longer_pause():
-    assert pause_after(Batch(1, 0.1, shuts_out=True)) > 10 * pause_after(Batch(1, 0.1)) > 0
+@pytest.mark.parametrize("milliseconds", [0, 1, 5, 17, 40, 62, 99, 130, 250, 1000])
+def test_who_is_shut_out_whenever_he_came_looks_while_the_door_is_open(milliseconds):
+    """SQLite's own steps, as https://sqlite.org/src/file/src/main.c has them."""
+    pause = pause_after(Batch(1, milliseconds / 1000, shuts_out=True)) * 1000
+    for waited in range(1, milliseconds + 1):  # when the lock is given back
+        looks = list(accumulate([0, 1, 2, 5, 10, 15, 20, 25, 25, 25, 50, 50, *[100] * 9]))
+        assert any(waited <= look <= waited + pause + 1e-6 for look in looks)
+    assert (pause > 0) == (milliseconds > 0)
+
+
+def test_who_waits_for_a_row_gets_a_share_of_the_lock():
+    assert pause_after(Batch(1, 0.1)) == pytest.approx(0.002)
 
 
 def test_time_that_others_have_had_since_the_lock_is_no_part_of_the_pause():
