@@ -12,14 +12,16 @@ from oakum.store.base import Store
 
 if TYPE_CHECKING:
     from oakum.store.care import Care, Tell
+    from oakum.store.sqlite.library import Library
 
 
 def open_store(url: str, *, must_exist: bool = False, alone: bool = False) -> Store:
     """The store that `url` names: `sqlite:///relative.db`, `sqlite:////absolute.db`, `postgresql://user@host/database`,
     `redis://host:6379/0` or `memory://`.
 
-    `?library=sqlite3` after a SQLite file is for programs whose own connections to that file are those of the `sqlite3`
-    module; where `alone` says that no code but Oakum's runs in this process, it changes nothing.
+    `?library=sqlite3` after a SQLite file is for programs whose own tables are in that file, too, and whose connections to
+    it are those of the `sqlite3` module, `?library=apsw` for those of apsw. Where `alone` says that no code but Oakum's
+    runs in this process, it is opened with apsw whatever they are.
 
     Nothing is opened yet. `must_exist` is for those who only want to look: they make no store by looking. Raises
     UsageError for a URL that names none, and for a store that must exist and does not.
@@ -51,7 +53,7 @@ def open_care(url: str, tell: Tell, *, must_exist: bool = True) -> Care:
     if scheme == "sqlite":
         from oakum.store.sqlite.care import SqliteCare
 
-        return SqliteCare(sqlite_path(url), tell)
+        return SqliteCare(sqlite_path(url), tell, _library(url, alone=True))
     if scheme.startswith("postgres"):
         from oakum.store.postgres.care import PostgresCare
 
@@ -69,22 +71,30 @@ def sqlite_path(url: str) -> str:
 
 
 def _open_sqlite(url: str, must_exist: bool, alone: bool) -> Store:
-    path, options = sqlite_path(url), url.partition("?")[2]
+    path = sqlite_path(url)
     if not path:
         raise UsageError(f"store: {url!r} names no file; write it like 'sqlite:///work.db'")
-    if options not in ("", "library=apsw", "library=sqlite3"):
-        raise UsageError(
-            f"store: {url!r}: {options!r} is none of its options; there is library=sqlite3, and %3F for a ?"
-        )
+    library = _library(url, alone)
     if must_exist and not os.path.exists(path):
         raise UsageError(f"store: there is no file {os.path.abspath(path)}; a first job makes it")
     from oakum.store.sqlite.store import SqliteStore
 
-    if alone or options != "library=sqlite3":
-        return SqliteStore(path)
+    return SqliteStore(path, library)
+
+
+def _library(url: str, alone: bool) -> Library:
+    from oakum.store.sqlite.library import Apsw
+
+    option = url.partition("?")[2]
+    if option not in ("", "library=apsw", "library=sqlite3"):
+        raise UsageError(
+            f"store: {url!r}: {option!r} is none of its options; there are library=sqlite3 and library=apsw, and %3F for a ?"
+        )
+    if alone or option != "library=sqlite3":
+        return Apsw(shared=bool(option))
     from oakum.store.sqlite.stdlib import Stdlib
 
-    return SqliteStore(path, Stdlib())
+    return Stdlib()
 
 
 def _open_postgres(url: str, must_exist: bool) -> Store:

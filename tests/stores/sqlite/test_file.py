@@ -16,6 +16,7 @@ from oakum.model.outcome import Completed, Failed, Released
 from oakum.model.retry import RetryRule
 from oakum.model.task import TaskSpec
 from oakum.store.base import Instant, Want
+from oakum.store.open import open_store
 from oakum.store.sqlite import claim, connection, read, schema, settle
 from oakum.store.sqlite.store import SqliteStore
 from oakum.testing.conformance.bench import Bench
@@ -68,6 +69,30 @@ def test_somebody_elses_database_is_refused_and_left_alone(path, tmp_path, mark)
     assert os.listdir(tmp_path) == ["work.db"]
     assert os.stat(path).st_size == before
     assert apsw.Connection(path).execute("PRAGMA journal_mode").fetchall() == [("delete",)]
+
+
+@pytest.mark.parametrize("option", ["library=apsw", "library=sqlite3"])
+def test_a_program_that_names_its_library_has_the_store_beside_its_own_tables(path, option):
+    db = apsw.Connection(path)
+    db.execute("CREATE TABLE precious(x); INSERT INTO precious VALUES(1)")
+    db.close()
+    for alone in (True, False):  # as a worker, and as the program itself
+        with contextlib.closing(open_store(f"sqlite:///{path}?{option}", alone=alone)) as store:
+            assert store.counts() == []
+    with contextlib.closing(SqliteStore(path)) as store:
+        assert store.counts() == [], "it is one now"
+    assert apsw.Connection(path).execute("SELECT x FROM precious").fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize("mark", ["CREATE TABLE Job(x)", "PRAGMA application_id = 7", "PRAGMA user_version = 7"])
+def test_a_store_takes_no_name_and_no_number_of_somebody_elses(path, tmp_path, mark):
+    db = apsw.Connection(path)
+    db.execute(mark)
+    db.close()
+    with pytest.raises(NotAStore) as error, contextlib.closing(open_store(f"sqlite:///{path}?library=apsw")) as store:
+        store.counts()
+    assert ("'job' already" if "Job" in mark else "not one of Oakum's") in one_line(error)
+    assert os.listdir(tmp_path) == ["work.db"]
 
 
 def test_an_empty_file_becomes_a_store(path):

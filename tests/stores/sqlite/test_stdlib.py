@@ -115,6 +115,23 @@ def test_a_callers_connection_copies_the_log_only_where_its_library_may(version,
     assert mine.execute("PRAGMA wal_autocheckpoint").fetchone() == (pages,)
 
 
+def test_tables_that_are_not_there_yet_can_not_be_made_within_a_transaction(path):
+    app = Oakum(f"sqlite:///{path}?library=sqlite3")
+    send = app.task(name="send")(lambda to: None)
+    with closing(sqlite3.connect(path)) as mine, closing(app):
+        mine.execute("CREATE TABLE orders(id)")
+        mine.execute("INSERT INTO orders VALUES(1)")
+        with pytest.raises(
+            NotEnqueued, match=r"can't be made while the caller's transaction is open; .*start a worker"
+        ):
+            send.using(connection=mine).enqueue("a@b")
+        mine.commit()
+        app.store.counts()
+        with mine:
+            send.using(connection=mine).enqueue("a@b")
+        assert [count.jobs for count in app.store.counts()] == [1]
+
+
 def test_a_connection_to_another_file_is_left_as_it_is(send, tmp_path):
     with closing(sqlite3.connect(tmp_path / "other.db")) as other:
         with pytest.raises(UsageError, match="the store is"):
@@ -267,6 +284,8 @@ app.close()
 
 def test_django(path):
     """In a process of its own: Django is set up once for a whole process."""
+    with closing(sqlite3.connect(path)) as database:  # the project's own, older than the store in it
+        database.execute("CREATE TABLE shop_order(id INTEGER PRIMARY KEY)")
     command = [sys.executable, "-c", DJANGO, path]
     said = subprocess.run(command, check=False, capture_output=True, text=True, timeout=SECONDS)
     assert said.returncode == 0, said.stderr

@@ -27,7 +27,7 @@ def test_an_option_is_no_part_of_the_name():
 
 @pytest.mark.parametrize("options", ["library=mysql", "timeout=5", "library=sqlite3&timeout=5"])
 def test_what_is_no_option_is_told(options):
-    with pytest.raises(UsageError, match=f"'{options}' is none of its options; there is library=sqlite3"):
+    with pytest.raises(UsageError, match=f"'{options}' is none of its options; there are library=sqlite3"):
         open_store(f"sqlite:///work.db?{options}")
 
 

@@ -29,6 +29,7 @@ from oakum.store.sqlite.backup import backup
 from oakum.store.sqlite.connection import PROMISE, Connection, fetch_all, fetch_one
 from oakum.store.sqlite.database import Database
 from oakum.store.sqlite.filesystem import refuse_network
+from oakum.store.sqlite.library import Library
 from oakum.store.sqlite.space import used
 from oakum.units import MIB, format_size
 
@@ -65,8 +66,8 @@ FROM job JOIN name ON number = queue WHERE state = 3 GROUP BY queue, key
 class SqliteCare:
     """See `oakum.store.care.Care`."""
 
-    def __init__(self, path: str, tell: Tell) -> None:
-        self._connection, self._tell = Connection(path), tell
+    def __init__(self, path: str, tell: Tell, library: Library) -> None:
+        self._connection, self._tell = Connection(path, library), tell
 
     def survey(self) -> Survey:
         path = self._connection.path

@@ -106,7 +106,7 @@ class Connection:
         with _translated(self.path):
             with contextlib.closing(apsw.Connection(self.path, flags=apsw.SQLITE_OPEN_READONLY)) as db:
                 db.set_busy_timeout(BUSY_MS)
-                schema.check(db, self.path)
+                schema.check(db, self.path, shared=self.library.shared)
                 yield db
 
     def flush(self) -> None:
@@ -220,13 +220,15 @@ class Connection:
         with _translated(self.path), contextlib.ExitStack() as undo:
             db = self.library.open(self.path)
             undo.callback(db.close)
-            schema.check(db, self.path)  # somebody else's file is refused before anything is made beside it
+            schema.check(
+                db, self.path, shared=self.library.shared
+            )  # somebody else's file is refused before anything is made beside it
             self.directory.make()
             turnstile = Turnstile(self.directory)
             undo.callback(turnstile.close)
             if not schema.is_current(db):
                 with turnstile:
-                    schema.migrate(db, self.path)
+                    schema.migrate(db, self.path, shared=self.library.shared)
             db.execute("PRAGMA synchronous = FULL")
             log = Log(db.filename_wal)
             undo.pop_all()

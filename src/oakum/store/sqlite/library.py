@@ -24,6 +24,10 @@ class Library(Protocol):
     def name(self) -> str:
         """What the URL's option `library` calls it."""
 
+    @property
+    def shared(self) -> bool:
+        """Whether the store may be made in a file that has tables already: the program's own."""
+
     def open(self, path: str) -> Database:
         """A connection of the store's own, which waits up to ten seconds for callers and foreign tools that write."""
 
@@ -35,6 +39,9 @@ class Apsw:
     """The library of each process by default. It is younger than 3.51.3, and so may copy the log when it likes."""
 
     name = "apsw"
+
+    def __init__(self, *, shared: bool = False) -> None:
+        self.shared = shared
 
     def open(self, path: str) -> Database:
         db = apsw.Connection(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from oakum.errors import NotAStore, StoreError, StoreTooNew
@@ -82,16 +83,32 @@ CREATE TABLE measured(task INTEGER PRIMARY KEY, stats BLOB NOT NULL);
 CREATE TABLE paused(queue INTEGER PRIMARY KEY);
 """
 
+_NAMES: Final = re.findall(r"CREATE (?:TABLE|(?:UNIQUE )?INDEX) (\w+)", _V1)
 _STEPS: Final = (_V1,)  # step n makes version n + 1 of version n; forward only
 
 
-def check(db: Database, path: str) -> None:
-    """Raises StoreTooNew for a file of a later version, NotAStore for a database that is somebody else's."""
+def check(db: Database, path: str, *, shared: bool) -> None:
+    """Raises StoreTooNew for a file of a later version, NotAStore for a database that is somebody else's.
+
+    `shared`: there may be tables already, if only the store can have its own beside them.
+    """
     with db:  # one look at one state: another process may be making the file at this moment
         owner, version = _pragma(db, "application_id"), _pragma(db, "user_version")
-        used = owner or version or db.execute("SELECT 1 FROM sqlite_schema").fetchone()
-    if owner != APPLICATION_ID and used:
-        raise NotAStore(f"{path}: this is a database, but not one of Oakum's; give the store a file of its own")
+        names = (
+            {name for (name,) in db.execute("SELECT lower(name) FROM sqlite_schema")}
+            if owner != APPLICATION_ID
+            else set()
+        )
+    if owner != APPLICATION_ID:
+        if owner or version or (names and not shared):
+            raise NotAStore(
+                f"{path}: this is a database, but not one of Oakum's; give the store a file of its own (for one beside tables"
+                " of yours, name the library of your connections: ?library=sqlite3)"
+            )
+        if taken := names.intersection(_NAMES):
+            raise NotAStore(
+                f"{path}: it has a {min(taken)!r} already, as the store would; give the store a file of its own"
+            )
     refuse_newer(version, path)
 
 
@@ -112,13 +129,13 @@ def is_current(db: Database) -> bool:
     )
 
 
-def migrate(db: Database, path: str) -> None:
+def migrate(db: Database, path: str, *, shared: bool) -> None:
     """Brings the file to the present version; the caller keeps other processes out. Raises what `check` does."""
     if db.execute("PRAGMA journal_mode = WAL").fetchall() != [("wal",)]:
         raise StoreError(f"{path}: this file system can't hold SQLite's write-ahead log; put the file on a local disk")
     db.execute("BEGIN IMMEDIATE")
     try:
-        check(db, path)
+        check(db, path, shared=shared)
         for step in _STEPS[_pragma(db, "user_version") :]:
             for statement in step.split(";\n"):
                 db.execute(statement)

@@ -27,7 +27,7 @@ _LEGACY: Final = -1  # sqlite3.LEGACY_TRANSACTION_CONTROL, of Python 3.12
 class Stdlib:
     """See `oakum.store.sqlite.library.Library`."""
 
-    name = "sqlite3"
+    name, shared = "sqlite3", True
 
     def __init__(self) -> None:
         if sqlite3.sqlite_version_info < _NEEDED:

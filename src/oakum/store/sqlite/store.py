@@ -71,7 +71,6 @@ class SqliteStore:
 
     def insert_within(self, connection: object, jobs: Sequence[NewJob], now: Instant) -> Sequence[Mark]:
         """See `oakum.store.base.TransactionalStore`. `connection`: one of the store's own library; nobody can ring for its commit."""
-        self._connection.make()
         return write_within(self._connection, connection, jobs, now.wall_ms)
 
     def claim(self, want: Want, now: Instant) -> Sequence[Claimed]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import apsw
 
-from oakum.errors import NotEnqueued, StoreFull, UsageError
+from oakum.errors import NotEnqueued, StoreError, StoreFull, UsageError
 from oakum.model.job import NewJob
 from oakum.store.base import Mark
 from oakum.store.foreign import driver_connection
@@ -27,6 +27,15 @@ def write_within(store: Connection, connection: object, jobs: Sequence[NewJob], 
     Raises UsageError for a connection that is not one of the store's library, for one to another file, and for one
     without a transaction; NotEnqueued where SQLite refuses.
     """
+    try:
+        store.make()
+    except StoreError as error:
+        if not isinstance(error.__cause__, apsw.BusyError):
+            raise
+        raise NotEnqueued(
+            f"{store.path}: the store's tables can't be made while the caller's transaction is open; have them made first:"
+            " start a worker, or call app.store.counts()"
+        ) from error
     names, tally = Names(store), Tally()  # of this once: what they learn may be undone with the transaction
     try:
         db = _lent(store.library, driver_connection(connection))
