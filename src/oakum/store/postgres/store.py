@@ -106,7 +106,7 @@ class PostgresStore:
         self._room.check(jobs, tickets[0].now)
         queues, bell = sorted({numbers[job.queue] for job in jobs}), self._ringer.channel("work")
         # Of several callers, the clock of the first is as good as any other.
-        entry = self._once(lambda db: write_plain(db, numbers, jobs, tickets[0].now.wall_ms, bell))
+        entry = self._connection.once(lambda db: write_plain(db, numbers, jobs, tickets[0].now.wall_ms, bell))
         marks: Sequence[Sequence[Mark]] = [[] for _ in tickets]
         if not entry.written:
             marks = self._change(lambda db: [write_jobs(db, numbers, each.jobs, each.now.wall_ms) for each in tickets])
@@ -116,7 +116,7 @@ class PostgresStore:
             self._ringer.rang("work")
         else:
             self._ringer.wake(queues)
-        return marks
+        return self._counted(marks)
 
     def _keep(self) -> None:
         """Has jobs that are seen already written to the disk."""
@@ -154,6 +154,7 @@ class PostgresStore:
             self._doubtful.add(want.holder)
             raise
         hand.update(job.ref for job in taken)
+        self._told += bool(taken)  # added up by a settle: jobs that were taken are not to wait for it
         return taken
 
     def _found_again(self, holder: int, hand: set[int]) -> Sequence[Claimed]:
@@ -185,19 +186,21 @@ class PostgresStore:
         if seen.due and self._connection.once(lambda db: holders.is_valid(db, want.holder)):
             self.promote(now, claim.PROMOTED_AT_ONCE)
             seen = self._connection.once(look)
-        return self._counted(seen) if seen.taken else seen
+        return seen
 
     def _take(self, seen: Sight, want: Want, numbers: Mapping[str, int], now: Instant) -> Sequence[Claimed]:
         if not seen.wishes:
             return []
         if seen.limited:
-            return self._write(lambda db: limits.take(db, self._names, seen.wishes, want, numbers, now.wall_ms))
+            return self._connection.write(
+                lambda db: limits.take(db, self._names, seen.wishes, want, numbers, now.wall_ms)
+            )
 
         def take(db: Db) -> list[Claimed]:
             chosen = claim.choose(db, seen.wishes, want, now.wall_ms)
             return claim.take(db, self._names, chosen, want, now.wall_ms)
 
-        return self._once(take)
+        return self._connection.once(take)
 
     def settle(self, settlements: Sequence[Settlement], holder: int, now: Instant) -> Sequence[int]:
         if not settlements:
@@ -430,12 +433,8 @@ class PostgresStore:
         self._connection.after_fork(child=child)
         self._group.after_fork(child=child)
 
-    def _once(self, work: Callable[[Db], T]) -> T:
-        """A verb of one statement that moves jobs."""
-        return self._counted(self._connection.once(work))
-
     def _write(self, work: Callable[[Db], T]) -> T:
-        """A verb of several statements that move jobs."""
+        """A verb that moves jobs."""
         return self._counted(self._connection.write(work))
 
     def _change(self, work: Callable[[Db], T]) -> T:
