@@ -114,7 +114,7 @@ def _open_redis(url: str, must_exist: bool) -> Store:
     try:
         from oakum.store.redis.store import RedisStore
     except ModuleNotFoundError as error:
-        if error.name != "redis":
+        if error.name not in ("redis", "hiredis"):
             raise
         raise UsageError("store: redis:// needs redis-py; install it with: pip install 'oakum[redis]'") from None
     store = RedisStore(url)

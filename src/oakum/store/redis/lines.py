@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import select
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Protocol, cast
 
 from redis.backoff import NoBackoff
@@ -31,6 +31,7 @@ class Line(Protocol):
     def connect(self) -> None: ...
     def disconnect(self) -> None: ...
     def send_command(self, *args: Any) -> None: ...
+    def send_packed_command(self, command: Iterable[bytes], check_health: bool) -> None: ...
     def read_response(self) -> Any: ...
 
 
