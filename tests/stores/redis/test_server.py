@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from tests.support.redis import RedisServer
 
@@ -127,3 +130,12 @@ def test_a_store_that_was_emptied_begins_anew(server, user):
         client.flushall()
     user.insert()
     assert [count.jobs for count in user.store.counts()] == [1]
+
+
+@pytest.mark.parametrize("missing", ["redis", "hiredis"])
+def test_without_its_driver_one_is_told_what_to_install(missing):
+    code = (
+        f"import sys; sys.modules[{missing!r}] = None; from oakum.store.open import open_store; open_store('redis://h')"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    assert "UsageError: store: redis:// needs redis-py; install it with: pip install 'oakum[redis]'" in ended.stderr
