@@ -30,6 +30,7 @@ new AS (
     INSERT INTO oakum.delta SELECT queue, task, state, count(*), sum(size) FROM new GROUP BY queue, task, state
 )
 """
+# For what was looked at before, and for what follows a job, which comes in although the store is shut.
 _INSERT: Final = f"WITH {_NEW.format(where='')} SELECT"
 # It waits for no row of a worker that somebody else has, and where it rings, its commit does not wait for the disk.
 _INSERT_AND_RING: Final = f"""
