@@ -17,8 +17,7 @@ from sqlalchemy.orm import Session
 from oakum import Oakum
 from oakum.errors import NotEnqueued, UsageError
 from oakum.model.job import State
-from oakum.store.sqlite import connection as connections
-from oakum.store.sqlite import stdlib
+from oakum.store.sqlite import connection, log, stdlib
 from oakum.store.sqlite.store import SqliteStore
 from oakum.testing.conformance.bench import Bench
 
@@ -149,8 +148,8 @@ def test_the_store_copies_a_long_log_while_it_keeps_writers_out(bench, path, mon
         writer.set_trace_callback(lambda sql: said.append(("writer", sql)))
         return writer
 
-    for module in (stdlib, connections):  # before it is opened anew
-        monkeypatch.setattr(module, "LOG_LIMIT", 200_000)
+    monkeypatch.setattr(connection, "LOG_LIMIT", 200_000)
+    monkeypatch.setattr(log, "LOG_LIMIT", 200_000)
     bench.store.close()
     bench.plain(1)
     bench.store._connection._db._connection.set_trace_callback(lambda sql: said.append(("store", sql)))

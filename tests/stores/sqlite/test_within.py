@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
@@ -15,6 +16,7 @@ from oakum.errors import NotEnqueued, QueueFull, UsageError
 from oakum.model.bounds import Rules
 from oakum.model.job import State
 from oakum.store.open import open_store
+from oakum.store.sqlite import connection, log, within
 from oakum.testing.conformance.bench import Bench
 
 
@@ -102,6 +104,23 @@ def test_a_caller_in_a_transaction_does_not_wait_for_a_thread_that_waits_for_its
     mine.execute("COMMIT")
     other.join()
     assert bench.counts() == {State.AVAILABLE: 3}
+
+
+def test_a_long_log_is_copied_when_the_callers_transaction_has_ended(bench, send, mine, path, monkeypatch):
+    for module in (log, connection, within):
+        monkeypatch.setattr(module, "LOG_LIMIT", 200_000)
+    store, threads, longest = send._desk.store, set(), 0
+    for _ in range(100):
+        mine.execute("BEGIN IMMEDIATE")
+        send.using(connection=mine).enqueue("a@b")
+        mine.execute("COMMIT")
+        thread = store._connection._shortening
+        if thread.ident is not None:
+            threads.add(thread)
+            thread.join()
+        longest = max(longest, os.path.getsize(f"{path}-wal"))
+    assert threads and longest < 400_000, "it is copied, and begun anew"
+    assert bench.counts() == {State.AVAILABLE: 100}
 
 
 def test_a_full_queue_refuses_at_once_and_the_transaction_goes_on(bench, send, mine):

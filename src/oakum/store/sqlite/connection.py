@@ -19,8 +19,8 @@ from oakum.store.sqlite.bell import BellTower
 from oakum.store.sqlite.database import Database
 from oakum.store.sqlite.directory import Directory
 from oakum.store.sqlite.filesystem import refuse_network
-from oakum.store.sqlite.library import BUSY_MS, LOG_LIMIT, Apsw, Library
-from oakum.store.sqlite.log import Log
+from oakum.store.sqlite.library import BUSY_MS, Apsw, Library
+from oakum.store.sqlite.log import LOG_LIMIT, Log
 from oakum.store.sqlite.turnstile import Turnstile
 
 Sync = Literal["FULL", "NORMAL"]
@@ -45,6 +45,7 @@ class Connection:
         self._sync: Sync = "FULL"
         self._turnstile: Turnstile
         self._log: Log
+        self._shortening = threading.Thread()
         self._tower: BellTower | None = None
 
     @property
@@ -145,16 +146,20 @@ class Connection:
         self.sparing = not self.ballast.keep()
 
     def keep_log_short(self) -> None:
-        """Has the log begun anew where it has become long.
+        """Has a long log begun anew, if that can be done now.
 
         apsw copies it with its commits, but never all of it as long as callers' transactions follow one another; sqlite3
         does not.
         """
-        with self._lock, _translated(self.path):
-            self._ready()
-            if self._log.size() > LOG_LIMIT:
-                with contextlib.suppress(StoreError):  # what the caller has done is done
-                    self._restart_log()
+        with self._lock, contextlib.suppress(StoreError):
+            if self._db is not None and self._log.is_long():
+                self._restart_log()
+
+    def keep_log_short_later(self) -> None:
+        """The same after the end of the caller's transaction, in the midst of which this is: a thread waits for it."""
+        if self._log.is_long() and not self._shortening.is_alive():
+            self._shortening = threading.Thread(target=self.keep_log_short, daemon=True)
+            self._shortening.start()
 
     def _restart_log(self) -> None:
         """Moves the log into the file where it can, so that the next writes take its place on the disk instead of more."""
@@ -229,6 +234,7 @@ class Connection:
             if not schema.is_current(db):
                 with turnstile:
                     schema.migrate(db, self.path, shared=self.library.shared)
+            db.execute(f"PRAGMA journal_size_limit = {LOG_LIMIT}")
             db.execute("PRAGMA synchronous = FULL")
             log = Log(db.filename_wal)
             undo.pop_all()

@@ -12,7 +12,6 @@ import apsw
 
 from oakum.store.sqlite.database import Database
 
-LOG_LIMIT: Final = 64 * 1024 * 1024  # bytes to which a long log is cut when it is begun anew
 BUSY_MS: Final = 10_000  # only callers and foreign tools are waited for so: Oakum's own writers queue at the turnstile
 _CHECKPOINT_PAGES: Final = 4_000
 
@@ -47,7 +46,6 @@ class Apsw:
         db = apsw.Connection(path)
         db.set_busy_handler(_wait)
         db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-        db.execute(f"PRAGMA journal_size_limit = {LOG_LIMIT}")
         return db
 
     def lend(self, connection: object) -> Database | None:

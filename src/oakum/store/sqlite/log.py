@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Final
 
 import apsw
 
 _flush = getattr(os, "fdatasync", os.fsync)
+
+LOG_LIMIT: Final = 64 * 1024 * 1024  # bytes to which a longer log is cut by whoever begins it anew
 
 
 class Log:
     """A descriptor of the log's own. SQLite keeps its locks on other files: closing this one drops none."""
 
     def __init__(self, path: str) -> None:
+        self._path = path
         self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         self._doubtful = False
         directory = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -41,9 +45,12 @@ class Log:
                 raise apsw.IOError(f"only {copied} of the log's {pages} pages could be copied into the file")
             self._doubtful = False
 
-    def size(self) -> int:
-        """Its bytes on the disk. Begun anew, it keeps them up to `LOG_LIMIT`."""
-        return os.fstat(self._fd).st_size
+    def is_long(self) -> bool:
+        """Whether it takes more than `LOG_LIMIT`; not so where it is gone with the last connection."""
+        try:
+            return os.stat(self._path).st_size > LOG_LIMIT
+        except FileNotFoundError:
+            return False
 
     def close(self) -> None:
         """Lets go of the file."""

@@ -17,10 +17,11 @@ import apsw
 
 from oakum.errors import UsageError
 from oakum.store.sqlite.database import Database
-from oakum.store.sqlite.library import BUSY_MS, LOG_LIMIT
+from oakum.store.sqlite.library import BUSY_MS
 
 _NEEDED: Final = (3, 35, 5)  # RETURNING
 _SOUND: Final = (3, 51, 3)
+_NEVER_COPY: Final = "PRAGMA wal_autocheckpoint = 0"
 _LEGACY: Final = -1  # sqlite3.LEGACY_TRANSACTION_CONTROL, of Python 3.12
 
 
@@ -110,8 +111,7 @@ class LentDatabase(StdlibDatabase):
 
     def __enter__(self) -> None:
         if sqlite3.sqlite_version_info < _SOUND:
-            with _translated():
-                _never_copy(self._connection)
+            self.execute(_NEVER_COPY)
         if not super().in_transaction:
             self.execute("BEGIN IMMEDIATE")
         super().__enter__()
@@ -141,14 +141,8 @@ class Rows:
 
 def _connect(path: str) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
-    _never_copy(connection)
+    connection.execute(_NEVER_COPY)
     return connection
-
-
-def _never_copy(connection: sqlite3.Connection) -> None:
-    """Lets a connection never copy the log, and cut a long one where it begins it anew."""
-    connection.execute("PRAGMA wal_autocheckpoint = 0")
-    connection.execute(f"PRAGMA journal_size_limit = {LOG_LIMIT}")
 
 
 @contextlib.contextmanager

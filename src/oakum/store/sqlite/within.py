@@ -16,6 +16,7 @@ from oakum.store.sqlite.connection import Connection
 from oakum.store.sqlite.database import Database
 from oakum.store.sqlite.insert import write_jobs
 from oakum.store.sqlite.library import Library
+from oakum.store.sqlite.log import LOG_LIMIT
 from oakum.store.sqlite.names import Names
 from oakum.store.sqlite.notice import refuse
 from oakum.store.sqlite.tally import Tally
@@ -41,6 +42,7 @@ def write_within(store: Connection, connection: object, jobs: Sequence[NewJob], 
         db = _lent(store.library, driver_connection(connection))
         _check(db, store.path)
         with db:  # a savepoint
+            db.execute(f"PRAGMA journal_size_limit = {LOG_LIMIT}")
             db.execute("DELETE FROM memo WHERE 0")  # it waits for other writers, as no write after a read would
             refuse(db, store.path)
             space.check(db, store.path)
@@ -56,6 +58,7 @@ def write_within(store: Connection, connection: object, jobs: Sequence[NewJob], 
         ):  # a full disk may undo all, and then there is no savepoint to end
             first = first.__context__
         raise NotEnqueued(f"on the caller's connection: {first}") from error
+    store.keep_log_short_later()
     return marks
 
 
