@@ -64,3 +64,17 @@ def test_names_are_bounded(server, user):
         client.hset("{oakum}:number", mapping={f"name {number}": number for number in range(65_535)})
         with pytest.raises(StoreError, match="65535 names"):
             user.store.insert([NewJob(user.job().id, "one more", b"")], user.now)
+
+
+def test_what_is_told_of_a_job_does_not_grow_with_the_names_that_there_are(server, user):
+    (job,) = user.insert()
+    worker = user.worker()
+    with server.client as client:
+        client.hset("{oakum}:text", mapping={number: f"name {number}" for number in range(10, 10_000)})
+        before = client.info("stats")["total_net_output_bytes"]
+        assert [claimed.task for claimed in user.claim(worker)] == ["t"]
+        assert user.store.outcome(job.id)[0] is State.RUNNING
+        assert user.store.story(job.id).job.queue == "default"
+        assert (
+            client.info("stats")["total_net_output_bytes"] - before < 20_000
+        )  # the answer to INFO is some 6,000 of them

@@ -6,10 +6,6 @@ local CHUNK = 100
 local LARGEST = 1000  -- jobs put off, or promoted, in one call
 local held = P .. 'held:' .. holder
 
-local function answer(found)
-  return {#found > 0 and call('HGETALL', P .. 'text') or {}, found}
-end
-
 local function taken_before()
   local found = {}
   local all = call('HGETALL', held)
@@ -85,11 +81,13 @@ local function lines_of(queue)
 end
 
 local found, holding = {}, {}
+local named = {}  -- numbers of their queues and tasks
 local put_off = 0
 
 local function start(job, place)
   leave(job, place)
   move(job, RUNNING)
+  named[job.queue], named[job.task] = true, true
   job.holder, job.token = holder, job.token + 1
   found[#found + 1] = job.id
   found[#found + 1] = put(job)
@@ -155,11 +153,11 @@ local function take(queue)
 end
 
 if call('HGET', P .. 'holder:' .. holder, 'fenced') ~= '0' then
-  return answer({})
+  return {{}, {}}
 end
 local before = again and taken_before() or {}
 if #before > 0 then
-  return answer(before)
+  return {call('HGETALL', P .. 'text'), before}
 end
 promote(now, LARGEST, expired)
 for _, queue in ipairs(queues) do
@@ -168,4 +166,4 @@ end
 flush()
 note_rates(now)
 many('HSET', held, holding)
-return answer(found)
+return {names_of(named), found}

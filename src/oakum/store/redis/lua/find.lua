@@ -6,6 +6,6 @@ if not raw then
 end
 local job = unpack_job(ARGS[1], raw)
 return {
-  raw, call('HGETALL', P .. 'text'), call('HGET', P .. 'progress', job.seq),
+  raw, names_of({[job.queue] = true, [job.task] = true}), call('HGET', P .. 'progress', job.seq),
   has(job, STORY) and call('HGETALL', P .. 'story:' .. job.seq) or {},
 }

@@ -33,6 +33,16 @@ local function name_of(number)
   return call('HGET', P .. 'text', number)
 end
 
+-- The names of numbers, as they are told: a number, its name, the next one. Of all there are it would be thousands.
+local function names_of(numbers)
+  local names = {}
+  for number in pairs(numbers) do
+    names[#names + 1] = number
+    names[#names + 1] = name_of(number)
+  end
+  return names
+end
+
 local function make_number(text)
   local number = number_of(text)
   if not number then
