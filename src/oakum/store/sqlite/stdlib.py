@@ -54,8 +54,14 @@ class StdlibDatabase:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self.filename: str = self.execute("PRAGMA database_list").fetchone()[2] or ""
-        self.filename_wal = f"{self.filename}-wal"
+
+    @property
+    def filename(self) -> str:
+        return self.execute("PRAGMA database_list").fetchone()[2] or ""
+
+    @property
+    def filename_wal(self) -> str:
+        return f"{self.filename}-wal"
 
     @property
     def in_transaction(self) -> bool:

@@ -28,18 +28,10 @@ def write_within(store: Connection, connection: object, jobs: Sequence[NewJob], 
     Raises UsageError for a connection that is not one of the store's library, for one to another file, and for one
     without a transaction; NotEnqueued where SQLite refuses.
     """
-    try:
-        store.make()
-    except StoreError as error:
-        if not isinstance(error.__cause__, apsw.BusyError):
-            raise
-        raise NotEnqueued(
-            f"{store.path}: the store's tables can't be made while the caller's transaction is open; have them made first:"
-            " start a worker, or call app.store.counts()"
-        ) from error
+    db = _lent(store.library, driver_connection(connection))
+    _make(store)
     names, tally = Names(store), Tally()  # of this once: what they learn may be undone with the transaction
     try:
-        db = _lent(store.library, driver_connection(connection))
         _check(db, store.path)
         with db:  # a savepoint
             db.execute(f"PRAGMA journal_size_limit = {LOG_LIMIT}")
@@ -52,12 +44,7 @@ def write_within(store: Connection, connection: object, jobs: Sequence[NewJob], 
             marks = write_jobs(db, names, jobs, now_ms, tally)
             tally.save(db)
     except (apsw.Error, StoreFull) as error:
-        first: BaseException = error
-        while isinstance(
-            first.__context__, apsw.Error
-        ):  # a full disk may undo all, and then there is no savepoint to end
-            first = first.__context__
-        raise NotEnqueued(f"on the caller's connection: {first}") from error
+        raise NotEnqueued(f"on the caller's connection: {_first(error)}") from error
     store.keep_log_short_later()
     return marks
 
@@ -83,3 +70,22 @@ def _check(db: Database, path: str) -> None:
         raise UsageError(f"using(connection=...): it is connected to {db.filename or 'memory'}, the store is {path}")
     if not db.in_transaction:
         raise UsageError("using(connection=...): no transaction has begun on it; execute BEGIN IMMEDIATE first")
+
+
+def _make(store: Connection) -> None:
+    try:
+        store.make()
+    except StoreError as error:
+        if not isinstance(error.__cause__, apsw.BusyError):
+            raise
+        raise NotEnqueued(
+            f"{store.path}: the store's tables can't be made while the caller's transaction is open; have them made first:"
+            " start a worker, or call app.store.counts()"
+        ) from error
+
+
+def _first(error: BaseException) -> BaseException:
+    """What went wrong: on a full disk SQLite may undo all, and then the savepoint's end goes wrong, too."""
+    while isinstance(error.__context__, apsw.Error):
+        error = error.__context__
+    return error
