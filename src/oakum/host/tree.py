@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import Final
@@ -16,12 +17,10 @@ def children(pid: int) -> list[int]:
     Reads `/proc/PID/task/*/children` (proc(5); CONFIG_PROC_CHILDREN, set in every distribution's kernel).
     """
     found: list[int] = []
-    try:
+    with contextlib.suppress(OSError):  # it ended while we looked
         for thread in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
-                found += map(int, file.read().split())
-    except OSError:
-        pass  # it ended while we looked
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
+                found += map(int, file.read().split())  # of a thread that ended while we looked, another has them now
     return found
 
 
