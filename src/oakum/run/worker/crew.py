@@ -67,10 +67,8 @@ class Crew:
         for _ in range(self.fleet.missing):
             try:
                 kid = self.nursery.child(self._groups)
-            except (
-                ConnectionError
-            ):  # it has just died, and its end is on the way to us; the next one makes what is missing
-                self.nursery = None
+            except ConnectionError:
+                self.nursery = None  # it has just died, as we shall hear; the next one makes what is missing
                 return
             self.fleet.kids.append(kid)
             self._poller.watch(kid.answers.fileno(), functools.partial(self._hear, kid))

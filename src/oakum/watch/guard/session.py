@@ -15,9 +15,7 @@ from oakum.watch.guard.runlog import Run, RunLog
 from oakum.watch.guard.tail import Tail
 
 _RUNNING: Final = "running"  # a file for each run that goes on
-_PATIENCE_BEYOND_GRACE: Final = (
-    15.0  # seconds that an older run has to end its tree, after the grace that it gives the tree
-)
+_PATIENCE_BEYOND_GRACE: Final = 15.0  # seconds that an older run has to end its tree, after its grace
 
 
 @dataclass(frozen=True, slots=True)
