@@ -98,7 +98,9 @@ class PostgresStore:
     # -- jobs come in and go out ---------------------------------------------------------------------------------------
 
     def insert(self, jobs: Sequence[NewJob], now: Instant) -> Sequence[Mark]:
-        return self._group.insert(jobs, now)
+        marks = self._group.insert(jobs, now)
+        self._room.look_ahead(now)
+        return marks
 
     def _insert(self, tickets: Sequence[Ticket]) -> Sequence[Sequence[Mark]]:
         numbers = self._names.make(name for ticket in tickets for name in names_of(ticket.jobs))
