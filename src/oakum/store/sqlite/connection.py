@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 import apsw
 
-from oakum.errors import NotAStore, StoreError, StoreFull
+from oakum.errors import StoreError, StoreFull
 from oakum.store.group import Undecided
 from oakum.store.sqlite import schema
 from oakum.store.sqlite.ballast import Ballast
@@ -21,6 +21,7 @@ from oakum.store.sqlite.directory import Directory
 from oakum.store.sqlite.filesystem import refuse_network
 from oakum.store.sqlite.library import BUSY_MS, Apsw, Library
 from oakum.store.sqlite.log import LOG_LIMIT, Log
+from oakum.store.sqlite.trouble import translated
 from oakum.store.sqlite.turnstile import Turnstile
 
 Sync = Literal["FULL", "NORMAL"]
@@ -54,7 +55,7 @@ class Connection:
         tower = self._tower
         if tower is not None:  # without the lock: to ring after a commit is not to wait for the next one
             return tower
-        with self._lock, _translated(self.path):
+        with self._lock, translated(self.path):
             if self._tower is None:
                 self._ready()
                 self._tower = BellTower(self.directory)
@@ -72,7 +73,7 @@ class Connection:
     @contextlib.contextmanager
     def read(self) -> Iterator[Database]:
         """The connection, for short reads."""
-        with self._lock, _translated(self.path):
+        with self._lock, translated(self.path):
             yield self._ready()
 
     @contextlib.contextmanager
@@ -82,7 +83,7 @@ class Connection:
         With "FULL" the commit is on the disk before anybody sees it; with "NORMAL" it survives this process but not a
         power cut, unless `flush` comes after it. Raises Undecided when the disk fails in the commit.
         """
-        with self._lock, _translated(self.path):
+        with self._lock, translated(self.path):
             db = self._ready()
             try:
                 with self._turnstile:
@@ -104,7 +105,7 @@ class Connection:
     @contextlib.contextmanager
     def look(self) -> Iterator[apsw.Connection]:
         """A connection of its own that changes nothing, to a file that is there. Raises StoreTooNew, or NotAStore."""
-        with _translated(self.path):
+        with translated(self.path):
             with contextlib.closing(apsw.Connection(self.path, flags=apsw.SQLITE_OPEN_READONLY)) as db:
                 db.set_busy_timeout(BUSY_MS)
                 schema.check(db, self.path, shared=self.library.shared)
@@ -112,7 +113,7 @@ class Connection:
 
     def flush(self) -> None:
         """Waits until the disk has all that was committed, by whomever. Raises Undecided when it fails in that."""
-        with self._lock, _translated(self.path):
+        with self._lock, translated(self.path):
             db = self._ready()
             try:
                 self._log.flush(partial(self._copy_log, db))
@@ -123,7 +124,7 @@ class Connection:
     @contextlib.contextmanager
     def alone(self) -> Iterator[Database]:
         """The connection, while nobody else writes: for what SQLite does outside of transactions."""
-        with self._lock, _translated(self.path):
+        with self._lock, translated(self.path):
             db = self._ready()
             with self._turnstile:
                 yield db
@@ -163,7 +164,7 @@ class Connection:
 
     def _restart_log(self) -> None:
         """Moves the log into the file where it can, so that the next writes take its place on the disk instead of more."""
-        with self._lock, _translated(self.path), contextlib.suppress(apsw.Error):
+        with self._lock, translated(self.path), contextlib.suppress(apsw.Error):
             self._copy_log(self._ready())
 
     def _copy_log(self, db: Database) -> tuple[int, int]:
@@ -222,7 +223,7 @@ class Connection:
 
     def _open(self) -> Database:
         refuse_network(self.path)
-        with _translated(self.path), contextlib.ExitStack() as undo:
+        with translated(self.path), contextlib.ExitStack() as undo:
             db = self.library.open(self.path)
             undo.callback(db.close)
             schema.check(
@@ -250,41 +251,3 @@ def fetch_all(db: Database, sql: str, values: Sequence[Any] = ()) -> list[Any]:
 def fetch_one(db: Database, sql: str, values: Sequence[Any] = ()) -> Any:
     """The first row of a query, None when there is none."""
     return db.execute(sql, values).fetchone()
-
-
-@contextlib.contextmanager
-def _translated(path: str) -> Iterator[None]:
-    """SQLite's errors, and the system's, in Oakum's words: what, where, the remedy."""
-    try:
-        yield
-    except apsw.FullError as error:
-        raise _full(path) from error
-    except apsw.NotADBError as error:
-        raise NotAStore(f"{path}: this file is not a SQLite database; give the store a file of its own") from error
-    except apsw.CorruptError as error:
-        raise StoreError(f"{path}: the database is damaged ({error}); restore it from a backup") from error
-    except apsw.CantOpenError as error:
-        raise StoreError(
-            f"{path}: cannot open it ({error}); check that the directory exists and may be written"
-        ) from error
-    except apsw.ReadOnlyError as error:
-        raise StoreError(
-            f"{path}: it may only be read; give this user write access to the file and its directory"
-        ) from error
-    except apsw.BusyError as error:
-        raise StoreError(f"{path}: another program holds its lock; find it with `fuser {path}`") from error
-    except apsw.IOError as error:
-        if getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_SHMSIZE:  # shared memory is a file, too
-            raise _full(path) from error
-        raise StoreError(f"{path}: the disk failed ({error})") from error
-    except apsw.Error as error:
-        raise StoreError(f"{path}: {type(error).__name__}: {error}") from error
-    except OSError as error:
-        raise StoreError(
-            f"{error.filename or path}: {error.strerror}; whoever uses the store must be able to write {path} and"
-            " the directory beside it"
-        ) from error
-
-
-def _full(path: str) -> StoreFull:
-    return StoreFull(f"{path}: the disk is full; free some room there, nothing was lost")
