@@ -28,6 +28,16 @@ _READ: Final[dict[str, Callable[[Any], Any]]] = {
 }  # fmt: skip
 
 
+def common(after: Key | None, upto: Key | None) -> Key:
+    """The values with which both keys begin, the last one never among them."""
+    if after is None or upto is None:
+        return ()
+    same = 0
+    while same < len(upto) - 1 and after[same] == upto[same]:
+        same += 1
+    return upto[:same]
+
+
 class Position:
     """The key of the last row that a purge has passed. `about` tells one purge's position from another's."""
 

@@ -3,7 +3,9 @@
 import apsw
 import pytest
 
+from oakum import purge
 from oakum.clock import FakeClock
+from oakum.purge import Options
 from oakum.purge.lock import LockTime
 from oakum.purge.sql.sqlite import Sqlite
 from oakum.purge.sql.table import TableRows
@@ -57,3 +59,31 @@ def test_the_connection_is_left_to_others_with_all_on_the_disk(path, monkeypatch
     monkeypatch.setattr("oakum.purge.checkpoint.os.fdatasync", flushed.append)
     Sqlite(path).close()
     assert len(flushed) == 1
+
+
+def test_among_rows_of_one_value_only_the_range_itself_is_read(database, monkeypatch):
+    database.change("CREATE TABLE events (id INTEGER PRIMARY KEY, t DATE)")
+    database.change("CREATE INDEX by_t ON events (t)")
+    events, asked = database.describe("events"), []
+    monkeypatch.setattr(database, "delete", lambda sql, values, _: asked.append((sql, values)) or 0)
+    rows = TableRows(database, events, [parse_condition("t<2025-01-01", events)], by="t")
+    rows.delete(("2024-05-05", 7), ("2024-05-05", 9), LockTime(FakeClock()))
+    [(sql, values)] = asked
+    plan = [row[3] for row in database.query(f"EXPLAIN QUERY PLAN {sql}", values)]
+    assert plan == ["SEARCH main.events USING INDEX by_t (t=? AND rowid>? AND rowid<?)"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_rows_that_share_their_times_all_go(path, database, size):
+    database.change("CREATE TABLE events (id INTEGER PRIMARY KEY, t DATE, kept BOOLEAN)")
+    database.change("CREATE INDEX by_t ON events (t)")
+    for n in range(40):
+        database.change(
+            "INSERT INTO events VALUES (?, ?, ?)", (n * 7 % 40, f"2024-01-0{1 + n % 3 * n % 4}", n % 9 == 0)
+        )
+    options = Options(largest_batch=size, pause="0s")
+    report = purge.table(
+        f"sqlite:///{path}", "events", column="t", older_than="90d", where=["kept=false"], options=options
+    )
+    assert (report.rows, report.ended) == (35, "done")
+    assert database.query("SELECT count(*), min(kept) FROM events") == [(5, 1)]

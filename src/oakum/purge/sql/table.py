@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from oakum.purge.lock import LockTime
-from oakum.purge.position import Key
+from oakum.purge.position import Key, common
 from oakum.purge.sql.database import Database, Table
 from oakum.purge.sql.where import Condition
 
@@ -55,21 +55,30 @@ class TableRows:
         return self._database.delete(f"DELETE FROM {self._table} WHERE {text}", values, lock)
 
     def _within(self, after: Key | None, upto: Key | None) -> Sql:
-        parts = [self._where]
+        """Rows that match in (`after`, `upto`]. What both ends have in common is asked for as equal: of a million rows of one
+        value only the range itself is read."""
+        same = common(after, upto)
+        parts = [
+            self._where,
+            *(
+                (f"{column} = {self._database.mark}", (value,))
+                for column, value in zip(self._columns, same, strict=False)
+            ),
+        ]
         if after is not None:
-            parts.append(self._beyond(">", after))
+            parts.append(self._beyond(">", after, len(same)))
         if upto is not None:
-            parts.append(self._beyond("<", upto))
+            parts.append(self._beyond("<", upto, len(same)))
         return _all(parts)
 
-    def _beyond(self, side: str, key: Key) -> Sql:
-        """Rows on one `side` of `key`, itself included below it.
+    def _beyond(self, side: str, key: Key, same: int) -> Sql:
+        """Rows on one `side` of `key`, itself included below it, among those that have its first `same` values.
 
         Written as `a >= x AND (a > x OR b > y)`: MySQL and SQLite use an index for that, and not for `(a, b) > (x, y)`.
         """
         mark, last = self._database.mark, ">" if side == ">" else "<="
         text, values = f"{self._columns[-1]} {last} {mark}", key[-1:]
-        for column, value in reversed(list(zip(self._columns[:-1], key[:-1], strict=True))):
+        for column, value in reversed(list(zip(self._columns[same:-1], key[same:-1], strict=True))):
             text = f"{column} {side}= {mark} AND ({column} {side} {mark} OR ({text}))"
             values = (value, value, *values)
         return text, values
