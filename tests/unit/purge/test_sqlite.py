@@ -46,7 +46,7 @@ def test_a_range_is_found_by_its_key_and_no_page_is_copied_for_an_undo(database,
     database.change("CREATE TABLE events (id INTEGER PRIMARY KEY, t DATETIME)")
     database.change("CREATE INDEX by_t ON events (t)")
     events, asked = database.describe("events"), []
-    monkeypatch.setattr(database, "delete", lambda sql, values, _: asked.append((sql, values)) or 0)
+    monkeypatch.setattr(database, "delete", lambda parts, _: asked.extend(parts) or 0)
     TableRows(database, events, [parse_condition(condition, events)]).delete((1,), (9,), LockTime(FakeClock()))
     [(sql, values)] = asked
     plan = [row[3] for row in database.query(f"EXPLAIN QUERY PLAN {sql}", values)]
@@ -65,12 +65,15 @@ def test_among_rows_of_one_value_only_the_range_itself_is_read(database, monkeyp
     database.change("CREATE TABLE events (id INTEGER PRIMARY KEY, t DATE)")
     database.change("CREATE INDEX by_t ON events (t)")
     events, asked = database.describe("events"), []
-    monkeypatch.setattr(database, "delete", lambda sql, values, _: asked.append((sql, values)) or 0)
+    monkeypatch.setattr(database, "delete", lambda parts, _: asked.extend(parts) or 0)
     rows = TableRows(database, events, [parse_condition("t<2025-01-01", events)], by="t")
-    rows.delete(("2024-05-05", 7), ("2024-05-05", 9), LockTime(FakeClock()))
-    [(sql, values)] = asked
-    plan = [row[3] for row in database.query(f"EXPLAIN QUERY PLAN {sql}", values)]
-    assert plan == ["SEARCH main.events USING INDEX by_t (t=? AND rowid>? AND rowid<?)"]
+    for after in (None, ("2024-05-04", 3), ("2024-05-05", 7)):
+        rows.delete(after, ("2024-05-05", 9), LockTime(FakeClock()))
+    plans = [row[3] for sql, values in asked for row in database.query(f"EXPLAIN QUERY PLAN {sql}", values)]
+    assert plans == [
+        f"SEARCH main.events USING INDEX by_t ({bounds})"
+        for bounds in ("t<?", "t=? AND rowid<?", "t>? AND t<?", "t=? AND rowid<?", "t=? AND rowid>? AND rowid<?")
+    ]
 
 
 @pytest.mark.parametrize("size", [1, 2, 5])

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, Protocol
 from oakum.errors import UsageError
 from oakum.purge.lock import LockTime
 
+Sql = tuple[str, tuple[Any, ...]]  # a text and the values of its marks
 Kind = Literal["integer", "real", "decimal", "text", "boolean", "datetime", "date", "uuid", "untyped", "other"]
 
 _QUOTED: Final = re.compile(r'(?:(.+)\.)?"((?:[^"]|"")+)"', re.DOTALL)
@@ -65,8 +66,8 @@ class Database(Protocol):
     def change(self, sql: str, values: Sequence[Any] = ()) -> int:
         """Runs a statement that writes: how many rows it changed."""
 
-    def delete(self, sql: str, values: Sequence[Any], lock: LockTime) -> int:
-        """Runs a DELETE and tells `lock` of its locks: how many rows went."""
+    def delete(self, parts: Sequence[Sql], lock: LockTime) -> int:
+        """Runs DELETEs in one transaction and tells `lock` of its locks: how many rows went."""
 
     def describe(self, table: str) -> Table:
         """The table. Raises UsageError where there is none or where it has no key to walk along."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from oakum.errors import CannotRun
 from oakum.purge.lock import LockTime
-from oakum.purge.sql.database import LOCK_WAIT_SECONDS, Kind, Table, no_key, no_table, split_name
+from oakum.purge.sql.database import LOCK_WAIT_SECONDS, Kind, Sql, Table, no_key, no_table, split_name
 from oakum.purge.trouble import no_driver
 
 try:
@@ -73,9 +74,16 @@ class Mysql:
         with self._connection.cursor() as cursor:
             return int(cursor.execute(sql, tuple(values)))
 
-    def delete(self, sql: str, values: Sequence[Any], lock: LockTime) -> int:
+    def delete(self, parts: Sequence[Sql], lock: LockTime) -> int:
+        self._connection.begin()
         lock.taken()
-        rows = self.change(sql, values)
+        try:
+            rows = sum(self.change(sql, values) for sql, values in parts)
+            self._connection.commit()
+        except pymysql.MySQLError:
+            with suppress(pymysql.MySQLError):  # what went wrong is what counts
+                self._connection.rollback()
+            raise
         lock.given_back()
         return rows
 

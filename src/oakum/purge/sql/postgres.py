@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from oakum.errors import CannotRun
 from oakum.purge.lock import LockTime
-from oakum.purge.sql.database import LOCK_WAIT_SECONDS, Kind, Table, no_key, no_table, split_name
+from oakum.purge.sql.database import LOCK_WAIT_SECONDS, Kind, Sql, Table, no_key, no_table, split_name
 from oakum.purge.trouble import no_driver
 
 try:
@@ -67,9 +67,10 @@ class Postgres:
     def change(self, sql: str, values: Sequence[Any] = ()) -> int:
         return self._connection.execute(sql.encode(), values).rowcount
 
-    def delete(self, sql: str, values: Sequence[Any], lock: LockTime) -> int:
-        lock.taken()
-        rows = self.change(sql, values)
+    def delete(self, parts: Sequence[Sql], lock: LockTime) -> int:
+        with self._connection.transaction():
+            lock.taken()
+            rows = sum(self.change(sql, values) for sql, values in parts)
         lock.given_back()
         return rows
 

@@ -10,7 +10,7 @@ import apsw
 from oakum.errors import CannotRun, UsageError
 from oakum.purge.checkpoint import Checkpoints
 from oakum.purge.lock import LockTime
-from oakum.purge.sql.database import LOCK_WAIT_SECONDS, Kind, Table, no_key, no_table, split_name
+from oakum.purge.sql.database import LOCK_WAIT_SECONDS, Kind, Sql, Table, no_key, no_table, split_name
 
 _ORDERINGS: Final = frozenset({"<", "<=", ">", ">="})
 _KINDS: Final[tuple[tuple[Kind, tuple[str, ...]], ...]] = (
@@ -60,11 +60,11 @@ class Sqlite:
         self._connection.execute(sql, tuple(values))
         return self._connection.changes()
 
-    def delete(self, sql: str, values: Sequence[Any], lock: LockTime) -> int:
+    def delete(self, parts: Sequence[Sql], lock: LockTime) -> int:
         self._connection.execute("BEGIN IMMEDIATE")  # waits for the lock, which the DELETE would count as held
         lock.taken()
         try:
-            rows = self.change(sql, values)
+            rows = sum(self.change(sql, values) for sql, values in parts)
             self._connection.execute("COMMIT")
         finally:
             if self._connection.in_transaction:

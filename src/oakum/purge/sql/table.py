@@ -7,10 +7,8 @@ from typing import Any
 
 from oakum.purge.lock import LockTime
 from oakum.purge.position import Key, common
-from oakum.purge.sql.database import Database, Table
+from oakum.purge.sql.database import Database, Sql, Table
 from oakum.purge.sql.where import Condition
-
-Sql = tuple[str, tuple[Any, ...]]
 
 
 class TableRows:
@@ -51,25 +49,36 @@ class TableRows:
         return tuple(last[0]) if last else None
 
     def delete(self, after: Key | None, upto: Key, lock: LockTime) -> int:
-        text, values = self._within(after, upto)
-        return self._database.delete(f"DELETE FROM {self._table} WHERE {text}", values, lock)
+        parts = [(f"DELETE FROM {self._table} WHERE {text}", values) for text, values in self._parts(after, upto)]
+        return self._database.delete(parts, lock)
+
+    def _parts(self, after: Key | None, upto: Key) -> list[Sql]:
+        """The rows of (`after`, `upto`], in ranges that an index finds: those that share a value with `upto`, those before them.
+
+        In one, the many others of that value would be read as well.
+        """
+        same = len(common(after, upto))
+        if same == len(upto) - 1:
+            return [self._within(after, upto)]
+        less = f"{self._columns[same]} < {self._database.mark}", (upto[same],)
+        return [
+            _all([self._within(after, None), *self._equal(upto[:same]), less]),
+            _all([self._where, *self._equal(upto[: same + 1]), self._beyond("<", upto, same + 1)]),
+        ]
 
     def _within(self, after: Key | None, upto: Key | None) -> Sql:
-        """Rows that match in (`after`, `upto`]. What both ends have in common is asked for as equal: of a million rows of one
-        value only the range itself is read."""
         same = common(after, upto)
-        parts = [
-            self._where,
-            *(
-                (f"{column} = {self._database.mark}", (value,))
-                for column, value in zip(self._columns, same, strict=False)
-            ),
-        ]
+        parts = [self._where, *self._equal(same)]
         if after is not None:
             parts.append(self._beyond(">", after, len(same)))
         if upto is not None:
             parts.append(self._beyond("<", upto, len(same)))
         return _all(parts)
+
+    def _equal(self, values: Key) -> list[Sql]:
+        """Rows whose key begins with `values`."""
+        mark = self._database.mark
+        return [(f"{column} = {mark}", (value,)) for column, value in zip(self._columns, values, strict=False)]
 
     def _beyond(self, side: str, key: Key, same: int) -> Sql:
         """Rows on one `side` of `key`, itself included below it, among those that have its first `same` values.
