@@ -14,6 +14,15 @@ events = sa.Table("events", sa.MetaData(), sa.Column("id", sa.Integer, primary_k
 OLD = sa.select(events).where(events.c.id < 40)
 
 
+pages = sa.Table(
+    "pages",
+    events.metadata,
+    sa.Column("book", sa.Integer, primary_key=True),
+    sa.Column("page", sa.Integer, primary_key=True),
+    sa.Column("blank", sa.Boolean),
+)
+
+
 @pytest.fixture
 def path(tmp_path):
     engine = sa.create_engine(f"sqlite:///{tmp_path}/x.db")
@@ -70,6 +79,16 @@ def test_the_connection_is_put_back_as_it_was(engine):
     purge.select(engine, OLD)
     with engine.connect() as connection:
         assert settings(connection) == before == [2, 1000]
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_a_key_of_two_columns_of_which_many_rows_share_the_first(engine, size):
+    pages.create(engine)
+    with engine.begin() as connection:
+        connection.execute(sa.insert(pages), [{"book": n // 10, "page": n % 10, "blank": n % 4 > 0} for n in range(40)])
+    assert purge.select(engine, sa.select(pages).where(pages.c.blank), options=Options(largest_batch=size)).rows == 30
+    with engine.connect() as connection:
+        assert connection.scalars(sa.select(pages.c.book * 10 + pages.c.page)).all() == list(range(0, 40, 4))
 
 
 def test_who_begins_transactions_himself_may_go_on_to(engine):

@@ -10,7 +10,7 @@ from typing import Any, Final
 from oakum.errors import UsageError
 from oakum.purge.checkpoint import Checkpoints, through
 from oakum.purge.lock import LockTime
-from oakum.purge.position import Key
+from oakum.purge.position import Key, common
 from oakum.purge.trouble import no_driver
 
 try:
@@ -113,16 +113,20 @@ class AlchemyRows:
             yield
 
     def _within(self, after: Key | None, upto: Key | None) -> list[sa.ColumnElement[bool]]:
-        parts: list[sa.ColumnElement[bool]] = [self._where]
+        same = common(after, upto)  # asked for as equal: among many rows that share it only the range itself is read
+        parts = [self._where, *(column == value for column, value in zip(self._columns, same, strict=False))]
         if after is not None:
-            parts.append(self._beyond(after, operator.gt, operator.ge, operator.gt))
+            parts.append(self._beyond(after, len(same), operator.gt, operator.ge, operator.gt))
         if upto is not None:
-            parts.append(self._beyond(upto, operator.lt, operator.le, operator.le))
+            parts.append(self._beyond(upto, len(same), operator.lt, operator.le, operator.le))
         return parts
 
-    def _beyond(self, key: Key, strict: Compare, loose: Compare, last: Compare) -> sa.ColumnElement[bool]:
-        """Rows on one side of `key`, in a form for which every database uses an index; `last` compares the last column."""
-        *pairs, (column, value) = zip(self._columns, key, strict=True)
+    def _beyond(self, key: Key, same: int, strict: Compare, loose: Compare, last: Compare) -> sa.ColumnElement[bool]:
+        """Rows on one side of `key` among those that have its first `same` values; `last` compares the last column.
+
+        In a form for which every database uses an index.
+        """
+        *pairs, (column, value) = list(zip(self._columns, key, strict=True))[same:]
         found: sa.ColumnElement[bool] = last(column, value)
         for column, value in reversed(pairs):
             found = sa.and_(loose(column, value), sa.or_(strict(column, value), found))
