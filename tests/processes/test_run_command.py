@@ -84,7 +84,7 @@ def shell(script):
 
 
 def test_a_command_that_ends_well_is_not_heard_of(run, archive):
-    assert run(*python("print('done')")) == (0, "", "")
+    assert run(*python("import time; print('done'); time.sleep(0.5)")) == (0, "", "")  # long enough to be looked at
     [only] = runs(archive).values()
     assert (only["reason"], only["status"]) == ("finished", 0)
     assert only["command"][0] == PYTHON
