@@ -19,6 +19,7 @@ from oakum.units import parse_duration, parse_size
 
 Steps = Generator[float, None, Report]
 
+_WARM: Final = 2  # the batch by which those before it are forgotten: the first one paid for cold caches
 _TRIES: Final = 12  # batches in a row undone by somebody else's lock, with up to two seconds between
 
 
@@ -102,7 +103,8 @@ class _Purge:
         self._freed += batch.freed
         self._batches += 1
         self._longest = max(self._longest, batch.locked)
-        self._cost = learn_cost(self._cost, batch)
+        known = 0.0 if self._batches == _WARM else self._cost
+        self._cost = learn_cost(known, batch)
         self._size = self._room(next_size(self._size, self._cost, self._max_lock, self._options.largest_batch))
         return pause_after(batch) if self._pause is None else self._pause
 

@@ -57,6 +57,17 @@ def test_the_first_batch_is_of_a_thousand(clock):
     assert pile.asked[0] == 1_000
 
 
+def test_what_the_first_batch_paid_for_cold_caches_does_not_hold_back_the_others(clock):
+    class Cold(Pile):
+        def delete(self, size):
+            self.seconds = 0.06 if not self.asked else size * 2e-6
+            return super().delete(size)
+
+    pile = Cold(100_000, clock)
+    finish(pile, Options(clock=clock))
+    assert pile.asked[:7] == [1_000, 1_041, 2_082, 4_164, 8_328, 16_656, 20_000]
+
+
 def test_a_dry_run_counts_and_deletes_nothing(clock):
     pile = Pile(5_000, clock)
     report, _ = finish(pile, Options(clock=clock, dry_run=True))
