@@ -78,8 +78,8 @@ def test_a_deadlock_undoes_the_batch_and_the_purge_goes_on(kind, urls, other, un
     other.change("UPDATE events SET t = 2 WHERE id = 1")  # waits for the purge, which waits for this
     other.change("COMMIT")
     work.join(PATIENCE_SECONDS)
-    [reason], [report] = undone, reports
-    assert "deadlock" in reason
+    [report] = reports
+    assert any("deadlock" in reason for reason in undone)  # on a slow machine it may have waited too long, too
     assert (report.rows, report.ended) == (20, "done")
     assert other.query("SELECT count(*), min(id) FROM events") == [(180, 21)]
 
