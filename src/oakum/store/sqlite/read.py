@@ -27,12 +27,12 @@ FROM (SELECT queue, task, state, jobs FROM tally UNION ALL SELECT queue, task, 4
 # The least run_at of each rank, since that is how the index goes: a skip from rank to rank.
 _OLDEST: Final = """
 WITH RECURSIVE skip(rank) AS (
-    SELECT min(rank) FROM job WHERE state = 0 AND queue = ?1 AND task = ?2
+    SELECT min(rank) FROM job WHERE state = 0 AND queue = ? AND task = ?
     UNION ALL
-    SELECT (SELECT min(rank) FROM job WHERE state = 0 AND queue = ?1 AND task = ?2 AND rank > skip.rank)
+    SELECT (SELECT min(rank) FROM job WHERE state = 0 AND queue = ? AND task = ? AND rank > skip.rank)
     FROM skip WHERE skip.rank IS NOT NULL
 )
-SELECT min((SELECT min(run_at) FROM job WHERE state = 0 AND queue = ?1 AND task = ?2 AND rank = skip.rank))
+SELECT min((SELECT min(run_at) FROM job WHERE state = 0 AND queue = ? AND task = ? AND rank = skip.rank))
 FROM skip WHERE rank IS NOT NULL
 """
 
@@ -118,7 +118,7 @@ def flows(db: Database, names: Names) -> list[Flow]:
     """See `oakum.store.base.Store.flows`."""
     rows = fetch_all(db, _FLOWS)
     return [
-        Flow(names.text(db, queue), names.text(db, task), arrived, ended, fetch_one(db, _OLDEST, (queue, task))[0])
+        Flow(names.text(db, queue), names.text(db, task), arrived, ended, fetch_one(db, _OLDEST, 3 * (queue, task))[0])
         for queue, task, arrived, ended in rows
     ]
 

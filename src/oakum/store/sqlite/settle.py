@@ -157,7 +157,7 @@ def add_to_total(db: Database, added: int) -> int:
     return int(
         fetch_one(
             db,
-            "INSERT INTO total(name, value) VALUES('logs', ?1) ON CONFLICT DO UPDATE SET value = value + ?1"
+            "INSERT INTO total(name, value) VALUES('logs', ?) ON CONFLICT DO UPDATE SET value = value + excluded.value"
             " RETURNING value",
             (added,),
         )[0]
