@@ -124,6 +124,7 @@ class Ear:
         import asyncio
 
         self._bell, self._loop, self._rung = bell, asyncio.get_running_loop(), asyncio.Event()
+        self._once_more = bell.echo_s > 0  # it may have rung just before it was ours
         if bell.fileno() >= 0:
             self._loop.add_reader(bell.fileno(), self._rung.set)
 
@@ -135,8 +136,11 @@ class Ear:
             await asyncio.sleep(min(seconds, POLL_S / 10))
             self._bell.wait(0.0)
             return
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._rung.wait(), seconds)
+        try:
+            await asyncio.wait_for(self._rung.wait(), min(seconds, self._bell.echo_s) if self._once_more else seconds)
+            self._once_more = self._bell.echo_s > 0
+        except TimeoutError:
+            self._once_more = False
         self._rung.clear()
         self._bell.drain()
 

@@ -189,6 +189,8 @@ class _Store(MemoryStore):
 class _Impatient:
     """The bell of somebody who waits for a job that is not due: nothing will ring it, so it says so."""
 
+    echo_s = 0.0
+
     def __init__(self, bell: Bell) -> None:
         self._bell = bell
 

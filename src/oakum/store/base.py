@@ -144,6 +144,10 @@ TOPICS: Final[tuple[Topic, ...]] = ("work", "results", "room")
 class Bell(Protocol):
     """Rings when another process has changed the store. It may ring for nothing and may miss: poll beneath it."""
 
+    @property
+    def echo_s(self) -> float:
+        """Seconds after a ring in which others may be held back: look once more then. 0 where none is."""
+
     def fileno(self) -> int:
         """A descriptor that becomes readable when it rings, -1 where the store has none."""
 

@@ -98,6 +98,8 @@ class Key:
 class MemoryBell:
     """See `oakum.store.base.Bell`."""
 
+    echo_s = 0.0
+
     def __init__(self, bells: list[MemoryBell], topic: Topic) -> None:
         self.topic = topic
         self._bells = bells

@@ -126,13 +126,13 @@ class Listener:
     """One bell. See `oakum.store.base.Bell`. Its descriptor stays the same when the connection is made anew."""
 
     def __init__(self, tower: BellTower, topic: Topic) -> None:
-        self.topic = topic
+        self.topic, self.echo_s = topic, EVERY_S[topic]
         self._tower = tower
         self._epoll = select.epoll()
         self._rung = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._epoll.register(self._rung, select.EPOLLIN)
         self._open = True
-        self._once_more: float | None = time.monotonic() + EVERY_S[topic]
+        self._once_more: float | None = time.monotonic() + self.echo_s
 
     def fileno(self) -> int:
         return self._epoll.fileno() if self._open else -1
@@ -143,7 +143,7 @@ class Listener:
             self._tower.pump()
             now = time.monotonic()
             if self._swallow():
-                self._once_more = now + EVERY_S[self.topic]
+                self._once_more = now + self.echo_s
                 return True
             if timeout > 0 and self._once_more is not None and now >= self._once_more:
                 self._once_more = None
@@ -155,7 +155,7 @@ class Listener:
     def drain(self) -> None:
         self._tower.pump()
         self._swallow()
-        self._once_more = time.monotonic() + EVERY_S[self.topic]
+        self._once_more = time.monotonic() + self.echo_s
 
     def ring(self) -> None:
         """Wakes whoever waits."""

@@ -54,6 +54,8 @@ class BellTower:
 class Listener:
     """One bell. See `oakum.store.base.Bell`."""
 
+    echo_s = 0.0
+
     def __init__(self, tower: BellTower, connection: Connection, topic: str) -> None:
         self._tower, self._connection = tower, connection
         self._channel = connection.key + topic

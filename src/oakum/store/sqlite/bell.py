@@ -120,6 +120,8 @@ def _socket() -> socket.socket:
 class Listener:
     """One bell. See `oakum.store.base.Bell`."""
 
+    echo_s = 0.0
+
     def __init__(self, tower: BellTower, name: str) -> None:
         self.name = name
         self._tower = tower
