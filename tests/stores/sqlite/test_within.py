@@ -171,11 +171,11 @@ def test_a_closed_connection_is_told(send, mine, connect, path):
 def test_another_library_is_refused_with_the_remedy_before_the_file_is_touched(library, tmp_path):
     app = Oakum(f"sqlite:///{tmp_path}/new.db?library={library}")
     send = app.task(name="send")(lambda to: None)
-    other, remedy = {
-        "apsw": (sqlite3.connect(":memory:"), "for those of sqlite3, end the store's URL with \\?library=sqlite3"),
-        "sqlite3": (apsw.Connection(":memory:"), "for those of apsw, leave \\?library=sqlite3 out of the store's URL"),
+    stranger, remedy = {
+        "apsw": (sqlite3.connect, "for those of sqlite3, end the store's URL with \\?library=sqlite3"),
+        "sqlite3": (apsw.Connection, "for those of apsw, leave \\?library=sqlite3 out of the store's URL"),
     }[library]
-    with closing(other), pytest.raises(UsageError, match=f"two SQLite libraries in one process.*; {remedy}"):
+    with closing(stranger(":memory:")) as other, pytest.raises(UsageError, match=f"two SQLite libraries in one process.*; {remedy}"):
         send.using(connection=other).enqueue("a@b")
     assert os.listdir(tmp_path) == []
 
