@@ -175,7 +175,10 @@ def test_another_library_is_refused_with_the_remedy_before_the_file_is_touched(l
         "apsw": (sqlite3.connect, "for those of sqlite3, end the store's URL with \\?library=sqlite3"),
         "sqlite3": (apsw.Connection, "for those of apsw, leave \\?library=sqlite3 out of the store's URL"),
     }[library]
-    with closing(stranger(":memory:")) as other, pytest.raises(UsageError, match=f"two SQLite libraries in one process.*; {remedy}"):
+    with (
+        closing(stranger(":memory:")) as other,
+        pytest.raises(UsageError, match=f"two SQLite libraries in one process.*; {remedy}"),
+    ):
         send.using(connection=other).enqueue("a@b")
     assert os.listdir(tmp_path) == []
 
