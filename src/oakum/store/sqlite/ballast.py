@@ -25,9 +25,8 @@ class Ballast:
         """Makes it where it is missing; false when there is no room for it."""
         if not _SUPPORTED:
             return True
-        with contextlib.suppress(FileNotFoundError):
-            if os.stat(self._path).st_size == SIZE:
-                return True
+        if self._is_whole():
+            return True
         fd = self._directory.open(_NAME)
         try:
             os.posix_fallocate(fd, 0, SIZE)
@@ -37,6 +36,12 @@ class Ballast:
         finally:
             os.close(fd)
         return True
+
+    def _is_whole(self) -> bool:
+        try:
+            return os.stat(self._path).st_size == SIZE
+        except FileNotFoundError:
+            return False
 
     def give_up(self) -> None:
         """Frees its room, if it is there."""

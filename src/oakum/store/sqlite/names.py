@@ -28,7 +28,7 @@ class Names:
 
     def make(self, texts: Iterable[str]) -> None:
         """Gives a number to each name that has none yet. Not to be called inside a transaction."""
-        new = [text for text in texts if text not in self._numbers]
+        new = sorted(set(texts) - self._numbers.keys())
         if not new:
             return
         with self._connection.write("NORMAL") as db:

@@ -23,7 +23,9 @@ def write(db: Database, notice: Notice | None) -> None:
 
 def refuse(db: Database, path: str) -> None:
     """Raises StoreMoved where the store is shut, StoreTooNew where it became one of a later version since it was opened."""
-    schema.refuse_newer(fetch_one(db, "PRAGMA user_version")[0], path)
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version > schema.VERSION:
+        schema.refuse_newer(version, path)
     notice = read(db)
     if notice is not None:
         raise notice.refusal(path)

@@ -41,8 +41,10 @@ class Turnstile:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         fcntl.flock(self._hold, fcntl.LOCK_UN)
-        with contextlib.suppress(BlockingIOError):  # it is full: whoever waits will wake in any case
+        try:
             os.write(self._left, b"\0")
+        except BlockingIOError:
+            return  # it is full: whoever waits will wake in any case
 
     def close(self) -> None:
         """Lets go of the files."""
