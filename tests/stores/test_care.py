@@ -25,6 +25,7 @@ from oakum.store.moving import Notice
 from oakum.store.open import open_care, open_store
 from oakum.store.sqlite import backup as sqlite_backup
 from oakum.store.sqlite import care as sqlite_care
+from oakum.store.sqlite.schema import VERSION as SQLITE_VERSION
 from oakum.testing.conformance.bench import Bench
 
 GONE_SOON = TaskSpec("t", result_ttl_s=0.0)
@@ -111,8 +112,9 @@ def test_a_store_that_was_used_is_sound(bench, look):
 
 
 @pytest.mark.parametrize("kind", [*STORES, "pgbouncer"])
-def test_a_store_is_surveyed_and_none_is_made_by_looking(bench, url, survey, tmp_path):
-    assert survey(url) == Survey(1, bench.store.durability)
+def test_a_store_is_surveyed_and_none_is_made_by_looking(bench, kind, url, survey, tmp_path):
+    version = SQLITE_VERSION if kind == "sqlite" else 1
+    assert survey(url) == Survey(version, bench.store.durability)
     names = os.listdir(tmp_path)
     for _ in range(2):
         assert survey(f"{url}x") == Survey(None, bench.store.durability)

@@ -38,12 +38,27 @@ def test_an_embedded_store_spares_a_part_of_its_disk(disk, tmp_path, clock) -> N
         assert limit == used + MIB
         for free, size in ((SPARED_MOST, 1000 * GIB), (GIB // 20, GIB)):
             disk(free, size)
+            bench.clock.advance(1)  # it is looked at once a second
             error = bench.refused(NotEnqueued, *bench.jobs(1))
             assert isinstance(error.__cause__, StoreFull)
             assert "the disk is nearly full" in str(error)
         bench.claim(bench.worker())
         bench.store.declare("store", {"": Rules(max_bytes=GIB)})
         bench.plain(1)
+
+
+def test_the_disk_is_looked_at_once_a_second_and_when_new_jobs_may_fill_it(disk, tmp_path, clock) -> None:
+    with closing(Bench(lambda: SqliteStore(str(tmp_path / "work.db")), clock)) as bench:
+        disk(SPARED_MOST + MIB, 1000 * GIB)
+        bench.plain(1)
+        disk(SPARED_MOST, 1000 * GIB)
+        bench.plain(1)
+        bench.refused(NotEnqueued, NewJob(bench.id(), "t", bytes(MIB)))
+        disk(SPARED_MOST + MIB, 1000 * GIB)
+        bench.plain(1)
+        disk(SPARED_MOST, 1000 * GIB)
+        bench.clock.advance(1)
+        bench.refused(NotEnqueued, *bench.jobs(1))
 
 
 def test_room_that_ended_jobs_left_in_the_tables_is_room(postgres_store_url, clock) -> None:

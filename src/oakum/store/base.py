@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, Literal, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -58,7 +58,8 @@ class Want(Struct, frozen=True):
     `queues` in the order of preference; `weights` gives the bytes that one job of each task counts for; the sum of the
     weights of what is claimed stays within `room` bytes, and their number within `limit`. Their arguments, which the
     worker keeps until they start, stay within `payload` bytes all together, unless the first alone has more. A task whose
-    weight exceeds `room` is not claimed; leave a task out of `weights` to have its jobs left where they are.
+    weight exceeds `room` is not claimed; leave a task out of `weights` to have its jobs left where they are. `turn` is the
+    number of the offer that may stand, see `OfferStore`.
     """
 
     holder: int
@@ -67,6 +68,14 @@ class Want(Struct, frozen=True):
     room: int
     limit: int
     payload: int = 8 * MIB
+    turn: int = 0
+
+
+class Given(Struct, frozen=True, array_like=True, gc=False):
+    """A job that was given to a worker under its offer of that number."""
+
+    turn: int
+    job: Claimed
 
 
 class Mark(Struct, frozen=True):
@@ -351,6 +360,28 @@ class TransactionalStore(Protocol):
         woken by the commit where the store can, else they find the jobs when they look next. Raises UsageError for a
         connection that is none of this store's, or has no transaction; QueueFull, DuplicateJob or NotEnqueued.
         """
+
+
+@runtime_checkable
+class OfferStore(Protocol):
+    """A store in which a worker with nothing to do may offer to take the next job.
+
+    Whoever puts such a job in gives it to him in the same commit, as if he had claimed it, and sends him word. An offer is
+    good for one job. It has a number of its worker's own, `turn`, by which word that comes too late is known.
+    """
+
+    def offer(self, want: Want, now: Instant) -> None:
+        """Leaves the offer `want.turn` of `want.holder`: one job of any of those queues and tasks.
+
+        It stands until a claim with this turn answers something, or it is withdrawn. Such a claim answers also a job that
+        was given under it: so nothing is lost where word of it was.
+        """
+
+    def given(self) -> Sequence[Given | None]:
+        """What the bell of "work" has brought when it was drained last: jobs that were given, and None for mere rings."""
+
+    def withdraw(self, holder: int, turn: int) -> Sequence[Claimed]:
+        """Takes an offer back; what was given under it."""
 
 
 def chunks(items: Iterable[NewJob], size: int, max_bytes: int) -> Iterable[list[NewJob]]:

@@ -106,7 +106,7 @@ def test_jobs_that_cannot_be_written_fail_their_caller_alone(bench, commits):
 
 
 def test_a_store_that_fails_says_so_to_all(bench, commits, monkeypatch):
-    def full(db):
+    def full(*what):
         raise StoreFull("work.db: the disk is full")
 
     monkeypatch.setattr(bench.store._inserter, "keep_room", full)
@@ -153,11 +153,11 @@ def test_an_unknown_end_followed_by_a_clear_failure_stays_unknown(bench, commits
     failing_commits(bench.store._connection, monkeypatch, True)
     keep, calls = bench.store._inserter.keep_room, []
 
-    def full_the_second_time(db):
-        calls.append(db)
+    def full_the_second_time(*what):
+        calls.append(what)
         if len(calls) > 1:
             raise StoreFull("work.db: the disk is full")
-        keep(db)
+        keep(*what)
 
     monkeypatch.setattr(bench.store._inserter, "keep_room", full_the_second_time)
     with pytest.raises(EnqueueUnknown):

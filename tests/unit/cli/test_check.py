@@ -34,9 +34,9 @@ def test_tasks_are_listed_with_their_limits(here, app, oakum):
 def test_a_store_that_is_there_is_looked_at(app, oakum):
     target = app(APP)
     oakum("enqueue", target, "shop.mail", '["me"]')
-    assert "\nstore: there, version 1; SQLite" in oakum("check", target).out
+    assert "\nstore: there, version 2; SQLite" in oakum("check", target).out
     shown = json.loads(oakum("check", target, "--format", "json").out)
-    assert (shown["survey"]["version"], shown["survey"]["findings"], shown["trouble"]) == (1, [], "")
+    assert (shown["survey"]["version"], shown["survey"]["findings"], shown["trouble"]) == (2, [], "")
 
 
 def test_a_store_that_no_worker_can_use_is_a_finding(app, oakum):

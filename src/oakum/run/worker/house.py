@@ -71,7 +71,7 @@ class House:
     def _visit_store(self, now: float) -> None:
         supervisor = self._supervisor
         store = supervisor.store
-        if not store.renew(supervisor.holder, LEASE_MS, encode_report(self.report(now)), supervisor.now()):
+        if not supervisor.renew(encode_report(self.report(now))):
             self.lost_lease += 1
             supervisor.abandon()
         notes = supervisor.crew.take_notes()

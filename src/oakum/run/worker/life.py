@@ -213,7 +213,7 @@ class Worker:
         supervisor, nursery = self._supervisor, self._templates.current
         assert nursery is not None
         self._crew.nursery = nursery
-        supervisor.ledger.learn(self._templates.manifest)
+        supervisor.learn(self._templates.manifest)
         self._undeclared = True
         self._scheduler.learn(nursery.take_schedules(), self._templates.manifest.app)
         self._poller.watch(nursery.fileno(), lambda: self._template_died(nursery))

@@ -8,13 +8,16 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Sequence
 from typing import Final
 
 from oakum.clock import Clock
 from oakum.errors import StoreError, StoreMoved
 from oakum.host.identity import myself
 from oakum.host.tree import resident
+from oakum.model.job import Claimed
 from oakum.model.outcome import Cancelled, Released
+from oakum.model.task import Manifest
 from oakum.run.link import wire
 from oakum.run.link.calls import Answer
 from oakum.run.link.page import CANCEL
@@ -23,6 +26,7 @@ from oakum.run.worker.crew import BEHIND_SLOW_NS, Crew, Ended
 from oakum.run.worker.kid import Kid
 from oakum.run.worker.ledger import Ledger
 from oakum.run.worker.meter import Meter
+from oakum.run.worker.offers import Offers
 from oakum.run.worker.poller import Poller
 from oakum.run.worker.pool import Pool
 from oakum.run.worker.recovery import identity
@@ -65,6 +69,8 @@ class Supervisor:
         self._meter = Meter(lambda: self.fleet.kids)
         self.pool = Pool(crew, ledger, self._meter)
         self.settler = Settler(store, crew, ledger, self.trouble, echo)
+        self._lease_until_ms = 0
+        self._offers = Offers(store)
         self._bell: Bell | None = None
         self._rung = True
         self._limited = False  # whether the last claim left jobs where they are because they do not fit now
@@ -74,7 +80,7 @@ class Supervisor:
 
     def open(self) -> None:
         """Enrols with the store and begins to listen and to measure."""
-        self.holder = self.store.enrol(identity(myself()), LEASE_MS, self.now())
+        self._enrol()
         self._bell = self.store.listen("work")
         if self._bell.fileno() >= 0:
             self._poller.watch(self._bell.fileno(), self._ring)
@@ -89,6 +95,19 @@ class Supervisor:
             self.ledger.save(self.store)
             self.store.discharge(self.holder)
         self.store.close()
+
+    def _enrol(self) -> None:
+        now = self.now()
+        self.holder = self.store.enrol(identity(myself()), LEASE_MS, now)
+        self._lease_until_ms = now.boot_ms + LEASE_MS
+
+    def renew(self, report: bytes) -> bool:
+        """Lengthens the lease and leaves the report; false when it was lost."""
+        now = self.now()
+        if not self.store.renew(self.holder, LEASE_MS, report, now):
+            return False
+        self._lease_until_ms = now.boot_ms + LEASE_MS
+        return True
 
     def now(self) -> Instant:
         """The present moment."""
@@ -123,12 +142,23 @@ class Supervisor:
     def _ring(self) -> None:
         assert self._bell is not None
         self._bell.drain()
+        # Past the lease what was given may be another's by now: then the store is asked.
+        leased = self._clock.boot() * 1000 < self._lease_until_ms
+        given, look = self._offers.hear() if leased else ((), True)
+        self.pool.add(given)
+        if not look:
+            return
         self._rung = True
         if not self.fleet.idle:
             try:
                 self.stop_cancelled()
             except StoreError as error:
                 self.trouble.meet(error)
+
+    def learn(self, manifest: Manifest) -> None:
+        """The application was loaded, perhaps anew: what is offered is of its tasks."""
+        self._withdraw()
+        self.ledger.learn(manifest)
 
     def look_again(self) -> None:
         """There may be jobs to claim."""
@@ -162,11 +192,14 @@ class Supervisor:
     def _claim(self) -> None:
         """Takes jobs out of the store: as many as the children can be expected to begin soon, in bytes and in number."""
         monotonic = time.monotonic()
-        if not self._may_claim() or (not self._rung and monotonic < self._next_claim) or self.trouble.pause:
+        if not self._may_claim():
+            self._withdraw()
+            return
+        if (not self._rung and monotonic < self._next_claim) or self.trouble.pause:
             return
         now = self.now()
         try:
-            claimed = self.store.claim(self._want(), now) if self._has_room() else []
+            claimed = self._look(now) if self._has_room() else []
             due = None if claimed else self.store.next_due(now)
         except StoreError as error:
             self.left = str(error) if isinstance(error, StoreMoved) and error.for_good else ""
@@ -180,6 +213,25 @@ class Supervisor:
             self._next_claim = monotonic + min(IDLE_S, wait_s if wait_s > 0 else OVERDUE_S)
         self._rung = len(claimed) >= MANY  # there will be more; of a few the children are to begin first
 
+    def _look(self, now: Instant) -> Sequence[Claimed]:
+        """Claims; where there is nothing, and a child has nothing to do, offers to take what comes."""
+        want = self._want()
+        claimed = self.store.claim(want, now)
+        if claimed:
+            self._offers.end()
+        elif self.fleet.anyone_idle and want.weights:
+            self._offers.leave(want, now)
+        return claimed
+
+    def _withdraw(self) -> None:
+        """Offers nothing more; what was given under an offer is taken."""
+        if self.trouble.pause:
+            return
+        try:
+            self.pool.add(self._offers.withdraw(self.holder))
+        except StoreError as error:
+            self.trouble.meet(error)
+
     def _has_room(self) -> bool:
         """Whether a claim is worth it: a large one a little later costs half of what two small ones do."""
         self._room = self.ledger.budget - self.pool.weight
@@ -192,7 +244,7 @@ class Supervisor:
         weights = self.ledger.weights()
         fitting = {task: weight for task, weight in weights.items() if weight <= self._room}
         self._limited = len(fitting) < len(weights)
-        return Want(self.holder, self.queues, fitting, self._room, CLAIM_AT_MOST, self._payload)
+        return Want(self.holder, self.queues, fitting, self._room, CLAIM_AT_MOST, self._payload, self._offers.turn)
 
     # -- stopping ------------------------------------------------------------------------------------------------------
 
@@ -211,6 +263,7 @@ class Supervisor:
 
     def release(self, why: str) -> None:
         """Gives back unspent whatever is claimed and not begun."""
+        self._withdraw()
         self.crew.take_back_all()
         self.pool.take_returned()
         self.crew.ended += [Ended(job, Released(why)) for job in self.pool.clear()]
@@ -224,7 +277,8 @@ class Supervisor:
         self.crew.returned.clear()
         self.crew.take_notes()
         self.pool.clear()
-        self.holder = self.store.enrol(identity(myself()), LEASE_MS, self.now())
+        self._offers.end()
+        self._enrol()
         self._rung = True
 
     @property

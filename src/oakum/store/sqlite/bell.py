@@ -1,8 +1,8 @@
 """How a process tells the others that the file has changed: an empty datagram to each that listens.
 
-A listener binds a socket in the store's own directory, with the database's owner and mode; there is nothing to read in a
-ring and nothing to forge but a needless look. Linux only (paths longer than 107 bytes go through /proc/self/fd);
-elsewhere nobody listens and everybody polls.
+A listener binds a socket in the store's own directory, with the database's owner and mode: who may ring may write the
+database. A datagram that is not empty is a word for this listener alone. Linux only (paths longer than 107 bytes go
+through /proc/self/fd); elsewhere nobody listens and everybody polls.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from oakum.store.sqlite.directory import Directory
 
 _SUPPORTED: Final = sys.platform == "linux"
 _GONE: Final = (errno.ECONNREFUSED, errno.ENOENT)
+_LONGEST_WORD: Final = 64 * 1024  # of a longer one the end is missing, so that it is taken for a ring
 _SETTLED_NS: Final = 50_000_000  # a directory's time moves in ticks: a younger one may be that of two changes
 
 
@@ -31,6 +32,7 @@ class BellTower:
         self._directory = directory
         self._fd = os.open(directory.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) if _SUPPORTED else -1
         self._out = _socket() if _SUPPORTED else None
+        self._line: tuple[str, socket.socket] | None = None
         self._seen_ns = -1
         self._names: dict[str, list[str]] = {}
         self._listeners: list[Listener] = []
@@ -44,6 +46,22 @@ class BellTower:
             for name in self._names.get(topic, ()):
                 if name != but:
                     self._send(name)
+
+    def tell(self, name: str, word: bytes) -> bool:
+        """Sends one listener a word; false where he is gone. One that does not get to him is lost, as a ring would be."""
+        try:
+            if self._line is None or self._line[0] != name:
+                self._hang_up()
+                line = _socket()
+                self._line = name, line
+                line.connect(self._address(name))
+            self._line[1].send(word)
+        except BlockingIOError:
+            pass  # he has been rung already, and will look
+        except OSError:
+            self._hang_up()
+            return False
+        return True
 
     def listen(self, topic: Topic) -> Listener:
         """A new listener of a topic."""
@@ -75,10 +93,16 @@ class BellTower:
         """Ends all bells and lets go of the directory."""
         for listener in list(self._listeners):
             listener.close()
+        self._hang_up()
         if self._out is not None:
             self._out.close()
             self._out = None
             os.close(self._fd)
+
+    def _hang_up(self) -> None:
+        if self._line is not None:
+            self._line[1].close()
+            self._line = None
 
     def _look(self) -> None:
         changed = os.stat(self._fd).st_mtime_ns
@@ -127,6 +151,7 @@ class Listener:
         self._tower = tower
         self._pid = os.getpid()
         self._socket = tower.bind(name)
+        self.rung, self.word = False, b""  # what the last `drain` found
 
     def fileno(self) -> int:
         return self._socket.fileno() if self._socket is not None else -1
@@ -140,11 +165,15 @@ class Listener:
         return bool(ready)
 
     def drain(self) -> None:
+        self.rung, self.word = False, b""
         if self._socket is None:
             return
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                self._socket.recv(1)
+        try:
+            while not self.word:  # what comes after a word makes the descriptor readable again
+                self.word = self._socket.recv(_LONGEST_WORD)
+                self.rung = self.rung or not self.word
+        except BlockingIOError:
+            return
 
     def close(self) -> None:
         if self._socket is not None:

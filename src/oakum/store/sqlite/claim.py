@@ -27,6 +27,7 @@ WHERE state = 0 AND queue = ? AND task = ? ORDER BY rank, run_at, seq
 """
 _TAKE: Final = "UPDATE job SET state = 1, holder = ?, token = token + 1 WHERE seq = ?"
 _HELD: Final = f"SELECT {_COLUMNS} FROM job WHERE state = 1 AND holder = ? ORDER BY seq LIMIT ?"
+_ONE: Final = f"SELECT {_COLUMNS} FROM job WHERE seq = ? AND state = 1 AND holder = ?"
 _EXPIRING: Final = "expires_at IS NOT NULL AND state < 4 AND state <> 1"  # word for word as in the index
 _EXPIRED: Final = f"SELECT {COLUMNS} FROM job WHERE expires_at <= ? AND {_EXPIRING} ORDER BY expires_at, seq LIMIT ?"
 _DUE: Final = "SELECT seq FROM job WHERE state = 2 AND run_at <= ? ORDER BY run_at, seq LIMIT ?"
@@ -130,6 +131,11 @@ def _allowed(rows: Iterator[Any], task: int, limits: Limits) -> Iterator[Any]:
 def held(db: Database, names: Names, holder: int, limit: int) -> list[Claimed]:
     """See `oakum.store.base.Store.held`."""
     return [_claimed(db, names, row, 0) for row in db.execute(_HELD, (holder, limit))]
+
+
+def one(db: Database, names: Names, holder: int, seq: int | None) -> list[Claimed]:
+    """A job that a holder was given, if he still has it."""
+    return [_claimed(db, names, row, 0) for row in db.execute(_ONE, (seq, holder))]
 
 
 def _claimed(db: Database, names: Names, row: Any, more: int) -> Claimed:

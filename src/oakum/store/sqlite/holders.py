@@ -46,7 +46,10 @@ def fence(db: Database, holder: int, seen_lease_ms: int) -> bool:
     db.execute(
         "UPDATE holder SET fenced = 1 WHERE number = ? AND (fenced = 1 OR lease_until = ?)", (holder, seen_lease_ms)
     )
-    return db.changes() == 1
+    fenced = db.changes() == 1
+    if fenced:
+        db.execute("DELETE FROM offer WHERE holder = ? AND seq IS NULL", (holder,))
+    return fenced
 
 
 def discharge(db: Database, holder: int) -> bool:
@@ -54,4 +57,5 @@ def discharge(db: Database, holder: int) -> bool:
     if fetch_one(db, "SELECT 1 FROM job WHERE state = 1 AND holder = ?", (holder,)):
         return False
     db.execute("DELETE FROM holder WHERE number = ?", (holder,))
+    db.execute("DELETE FROM offer WHERE holder = ?", (holder,))
     return True

@@ -13,12 +13,13 @@ from oakum.model.job import NewJob, State
 from oakum.store import meta
 from oakum.store.base import Instant, Mark
 from oakum.store.group import GroupCommit, Ticket
-from oakum.store.sqlite import bounds, ending, keys, marks, rules, space
+from oakum.store.sqlite import bounds, ending, keys, marks, offers, rules, space
 from oakum.store.sqlite.ballast import SIZE as BALLAST
 from oakum.store.sqlite.connection import Connection, fetch_one
 from oakum.store.sqlite.database import Database
 from oakum.store.sqlite.names import Names
 from oakum.store.sqlite.notice import refuse
+from oakum.store.sqlite.offers import Gift
 from oakum.store.sqlite.tally import Tally
 
 _COLUMNS: Final = (
@@ -26,6 +27,9 @@ _COLUMNS: Final = (
 )
 _INSERT_PLAIN: Final = f"""
 INSERT INTO job({_COLUMNS}) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0) ON CONFLICT(id) DO NOTHING
+"""
+_INSERT_GIVEN: Final = f"""
+INSERT INTO job({_COLUMNS}, holder) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 0, 0, 0, 0, ?) ON CONFLICT(id) DO NOTHING
 """
 _INSERT: Final = f"""
 INSERT INTO job({_COLUMNS}, key, placed, aged) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, ?, ?, ?)
@@ -40,20 +44,25 @@ _PUT_OFF: Final = "UPDATE job SET state = ?, run_at = ?, placed = iif(key IS NUL
 _AVAILABLE: Final = State.AVAILABLE
 _SCHEDULED: Final = State.SCHEDULED
 _HELD: Final = State.HELD
+_RUNNING: Final = State.RUNNING
 _IDS_AT_ONCE: Final = 1000
 _QUEUE_TASK_STATE: Final = itemgetter(3, 2, 4)
 _Row = tuple[Any, ...]
 
 
 class Inserter:
-    """Jobs of many callers in one commit; `ring` tells those who wait for them.
+    """Jobs of many callers in one commit; `tell` tells those who wait for them, or the one to whom a job is given.
 
     Workers see them, and may start them, while their callers still wait for the disk: nothing that follows from a job
-    can be on the disk before the job itself is, since all of it goes through the same log.
+    can be on the disk before the job itself is, since all of it goes through the same log. `own_bell` is the name of the
+    bell of this process's own worker, who is given nothing.
     """
 
-    def __init__(self, connection: Connection, names: Names, ring: Callable[[], None]) -> None:
-        self._connection, self._names, self._ring = connection, names, ring
+    def __init__(
+        self, connection: Connection, names: Names, tell: Callable[[Gift | None], None], own_bell: Callable[[], str]
+    ) -> None:
+        self._connection, self._names, self._tell, self._own_bell = connection, names, tell, own_bell
+        self._disk = space.Disk(connection.path)
         self.group = GroupCommit(self._write)
 
     def insert(self, jobs: Sequence[NewJob], now: Instant) -> Sequence[Mark]:
@@ -61,14 +70,17 @@ class Inserter:
         return self.group.insert(jobs, now)
 
     def _write(self, tickets: Sequence[Ticket]) -> Sequence[Sequence[Mark] | NotEnqueued]:
-        self._names.make({name for ticket in tickets for job in ticket.jobs for name in (job.task, job.queue)})
+        jobs = tickets[0].jobs if len(tickets) == 1 else [job for ticket in tickets for job in ticket.jobs]
+        self._names.make({name for job in jobs for name in (job.task, job.queue)})
         with self._connection.write("NORMAL") as db:
             refuse(db, self._connection.path)
-            self.keep_room(db)
-            tally = Tally()
-            answers = [self._answer(db, each, tally) for each in tickets]
+            self.keep_room(db, jobs, tickets[0].now)
+            tally, gift = Tally(), None
+            if len(jobs) == 1:
+                gift = _give(db, self._names, jobs[0], tickets[0].now, tally, self._own_bell())
+            answers = [[]] if gift is not None else [self._answer(db, each, tally) for each in tickets]
             tally.save(db)
-        self._ring()
+        self._tell(gift)
         self._connection.flush()
         return answers
 
@@ -79,9 +91,9 @@ class Inserter:
         except (QueueFull, DuplicateJob) as refusal:
             return refusal
 
-    def keep_room(self, db: Database) -> None:
+    def keep_room(self, db: Database, jobs: Sequence[NewJob], now: Instant) -> None:
         """Refuses new jobs past the store's own bound, and while there is no room to finish those that are in."""
-        space.check(db, self._connection.path)
+        space.check(db, self._connection.path, self._disk, jobs, now.wall_ms)
         if self._connection.ballast.keep():
             return
         free = fetch_one(db, "SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size")[0]
@@ -97,8 +109,7 @@ def write_jobs(db: Database, names: Names, jobs: Sequence[NewJob], now_ms: int, 
     Raises QueueFull, DuplicateJob.
     """
     ruled = {queue: rules.in_force(db, "queue", queue) for queue in {job.queue for job in jobs}}
-    plain = not any(job.unique or job.idempotency or job.key for job in jobs)
-    if plain and bounds.have_room(db, names, ruled, jobs, tally):
+    if all(map(_is_plain, jobs)) and bounds.have_room(db, names, ruled, jobs, tally):
         _write_plain(db, names, jobs, ruled, now_ms, tally)
         return []
     tally.save(db)
@@ -107,6 +118,35 @@ def write_jobs(db: Database, names: Names, jobs: Sequence[NewJob], now_ms: int, 
         found = _look_and_write(db, names, jobs, ruled, now_ms, mine)
         mine.save(db)
     return found
+
+
+def _give(db: Database, names: Names, job: NewJob, now: Instant, tally: Tally, but: str) -> Gift | None:
+    """Writes a job as if a worker had claimed it, who has offered to; None, and nothing written, where there is none.
+
+    The caller is in a write transaction; the worker with the bell `but` is given nothing.
+    """
+    if not _is_plain(job) or job.run_at_ms > now.wall_ms:
+        return None
+    rule = rules.in_force(db, "queue", job.queue)
+    if bounds.is_bounded(rule) and (
+        bounds.keeps_ages(rule) or not bounds.have_room(db, names, {job.queue: rule}, [job], tally)
+    ):
+        return None
+    row = _row(_next_seq(db), job, names, now.wall_ms)
+    gift = offers.take(db, job, row[:4], but)
+    if gift is None:
+        return None
+    db.execute(_INSERT_GIVEN, (*row[:4], _RUNNING, *row[5:], gift.holder))
+    if not db.changes():  # it is in: a call repeated after an unknown end
+        offers.hand_back(db, gift)
+        return None
+    tally.add(row[3], row[2], _RUNNING, 1, len(job.payload))
+    return gift
+
+
+def _is_plain(job: NewJob) -> bool:
+    """Whether nothing has to be looked at before it is written, but for its queue's bound."""
+    return not (job.unique or job.idempotency or job.key)
 
 
 def _write_plain(

@@ -9,7 +9,7 @@ from oakum.errors import NotAStore, StoreError, StoreTooNew
 from oakum.store.sqlite.database import Database
 
 APPLICATION_ID: Final = 0x4F414B4D  # "OAKM": says whose file it is, at offset 68 of the header
-VERSION: Final = 1
+VERSION: Final = 2
 
 # A waiting job takes about 100 bytes with its two index entries: small numbers and NULLs cost a byte or none, names
 # stand once in `name`, what is rare stands in `meta`, and the time of creation is in the id.
@@ -83,8 +83,17 @@ CREATE TABLE measured(task INTEGER PRIMARY KEY, stats BLOB NOT NULL);
 CREATE TABLE paused(queue INTEGER PRIMARY KEY);
 """
 
-_NAMES: Final = re.findall(r"CREATE (?:TABLE|(?:UNIQUE )?INDEX) (\w+)", _V1)
-_STEPS: Final = (_V1,)  # step n makes version n + 1 of version n; forward only
+# What a worker with nothing to do would take, and under which of its numbers; `seq` is the job that it was given. The
+# tally's index is without the counts, so that what changes these alone need not write it.
+_V2: Final = """
+CREATE TABLE offer(holder INTEGER PRIMARY KEY, turn INTEGER NOT NULL, bell TEXT NOT NULL, queues TEXT NOT NULL,
+    tasks TEXT NOT NULL, since INTEGER NOT NULL, seq INTEGER);
+DROP INDEX tally_task;
+CREATE INDEX tally_task ON tally(task, state) WHERE state < 2
+"""
+
+_STEPS: Final = (_V1, _V2)  # step n makes version n + 1 of version n; forward only
+_NAMES: Final = re.findall(r"CREATE (?:TABLE|(?:UNIQUE )?INDEX) (\w+)", "".join(_STEPS))
 
 
 def check(db: Database, path: str, *, shared: bool) -> None:

@@ -17,6 +17,7 @@ from oakum.store.base import (
     Bell,
     Count,
     Flow,
+    Given,
     Holder,
     Identity,
     Instant,
@@ -29,7 +30,7 @@ from oakum.store.base import (
     Want,
 )  # fmt: skip
 from oakum.store.kept import Scheduled
-from oakum.store.sqlite import bounds, claim, holders, keys, limits, prune, read, schedules, settle, space
+from oakum.store.sqlite import bounds, claim, holders, keys, limits, offers, prune, read, schedules, settle, space
 from oakum.store.sqlite import rules as ruling
 from oakum.store.sqlite.bell import Listener
 from oakum.store.sqlite.connection import PROMISE, Connection, Sync, fetch_all, fetch_one
@@ -39,6 +40,7 @@ from oakum.store.sqlite.library import Library
 from oakum.store.sqlite.moving import SqliteMoving
 from oakum.store.sqlite.names import Names
 from oakum.store.sqlite.notice import refuse
+from oakum.store.sqlite.offers import Gift
 from oakum.store.sqlite.tally import Tally
 from oakum.store.sqlite.within import write_within
 
@@ -56,7 +58,7 @@ class SqliteStore:
     def __init__(self, path: str, library: Library | None = None) -> None:
         self._connection = Connection(path, library)
         self._names = Names(self._connection)
-        self._inserter = Inserter(self._connection, self._names, partial(self._ring, "work"))
+        self._inserter = Inserter(self._connection, self._names, self._tell, self._own_bell)
         self._mine: Listener | None = None
         fork.register(self)
 
@@ -75,14 +77,37 @@ class SqliteStore:
 
     def claim(self, want: Want, now: Instant) -> Sequence[Claimed]:
         with self._connection.read() as db:  # a look first, so that an idle worker writes nothing
-            due = claim.is_due(db, now.wall_ms)
-            if not due and not claim.look(db, self._names, want, now.wall_ms):
+            given, due = offers.is_taken(db, want), claim.is_due(db, now.wall_ms)
+            if not given and not due and not claim.look(db, self._names, want, now.wall_ms):
                 refuse(db, self._connection.path)  # who finds nothing is to hear of it, too
                 return []
-        taken = self._change("NORMAL", lambda db: claim.claim(db, self._names, want, now.wall_ms))
+        if given:  # no new work: it is done also where the store is shut
+            return self.withdraw(want.holder, want.turn)
+        taken = self._change("NORMAL", lambda db: self._claim(db, want, now))
         if due:
             self._ring_for_the_expired()
         return taken
+
+    def _claim(self, db: Database, want: Want, now: Instant) -> list[Claimed]:
+        taken = claim.claim(db, self._names, want, now.wall_ms)
+        if taken and want.turn:
+            taken += offers.end(db, self._names, want.holder, want.turn)
+        return taken
+
+    def offer(self, want: Want, now: Instant) -> None:
+        """See `oakum.store.base.OfferStore`."""
+        if self._mine is None or self._mine.fileno() < 0:
+            return  # nobody could tell him
+        self._names.make([*want.queues, *want.weights])
+        self._change("NORMAL", lambda db: offers.leave(db, self._names, want, self._own_bell(), now.boot_ms))
+
+    def given(self) -> Sequence[Given | None]:
+        """See `oakum.store.base.OfferStore`."""
+        return [] if self._mine is None else offers.heard(self._mine.rung, self._mine.word)
+
+    def withdraw(self, holder: int, turn: int) -> Sequence[Claimed]:
+        """See `oakum.store.base.OfferStore`."""
+        return self._write("NORMAL", lambda db: offers.end(db, self._names, holder, turn))
 
     def settle(self, settlements: Sequence[Settlement], holder: int, now: Instant) -> Sequence[int]:
         if not settlements:
@@ -171,6 +196,7 @@ class SqliteStore:
         with self._connection.write("FULL") as db:
             refuse(db, self._connection.path)
             change(db)
+            offers.void(db)
             if kind == "queue":
                 tally = Tally()
                 for name in names:
@@ -218,7 +244,7 @@ class SqliteStore:
             refuse(db, self._connection.path)
             written = schedules.write(db, row, holder)
             if written and jobs:
-                self._inserter.keep_room(db)
+                self._inserter.keep_room(db, jobs, now)
                 tally = Tally()
                 write_jobs(db, self._names, jobs, now.wall_ms, tally)
                 tally.save(db)
@@ -287,7 +313,12 @@ class SqliteStore:
     def pause(self, queue: str, paused: bool) -> None:
         self._names.make([queue])
         verb = "INSERT OR IGNORE INTO paused(queue) VALUES(?)" if paused else "DELETE FROM paused WHERE queue = ?"
-        self._change("FULL", lambda db: db.execute(verb, (self._names.number(queue),)))
+
+        def change(db: Database) -> None:
+            db.execute(verb, (self._names.number(queue),))
+            offers.void(db)
+
+        self._change("FULL", change)
         self._ring("work")
 
     def paused(self) -> frozenset[str]:
@@ -361,6 +392,29 @@ class SqliteStore:
 
         return self._write(sync, guarded)
 
+    def _tell(self, gift: Gift | None) -> None:
+        """There is a new job: tells all who wait for work, or the one to whom it was given."""
+        if gift is None:
+            self._ring("work")
+            return
+        try:
+            if not self._connection.tower.tell(gift.bell, gift.word()):
+                self._take_back(gift)
+        except StoreError:
+            return  # he has it, and finds it when he looks
+
+    def _take_back(self, gift: Gift) -> None:
+        """The worker has gone without a word: the job is anybody's."""
+        with self._connection.write("NORMAL") as db:
+            tally = Tally()
+            offers.take_back(db, self._names, gift, tally)
+            tally.save(db)
+        self._ring("work")
+
     def _ring(self, topic: Topic) -> None:
         with contextlib.suppress(StoreError):  # the change is made, and who was not told of it polls
-            self._connection.tower.ring(topic, but=self._mine.name if self._mine is not None else "")
+            self._connection.tower.ring(topic, but=self._own_bell())
+
+    def _own_bell(self) -> str:
+        """The bell of this process's own worker: he knows of what is done here."""
+        return self._mine.name if self._mine is not None else ""

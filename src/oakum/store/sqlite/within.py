@@ -37,7 +37,7 @@ def write_within(store: Connection, connection: object, jobs: Sequence[NewJob], 
             db.execute(f"PRAGMA journal_size_limit = {LOG_LIMIT}")
             db.execute("DELETE FROM memo WHERE 0")  # it waits for other writers, as no write after a read would
             refuse(db, store.path)
-            space.check(db, store.path)
+            space.check(db, store.path, space.Disk(store.path), jobs, now_ms)
             for text in sorted({name for job in jobs for name in (job.task, job.queue)}):
                 db.execute("INSERT INTO name(text) VALUES(?) ON CONFLICT(text) DO NOTHING", (text,))
                 names.find(db, text)
