@@ -12,11 +12,12 @@ from tests.faults import siege
 from tests.faults.history import faults
 from tests.processes.workers import PATIENCE_S, Workshop
 from tests.support.odd_worker import MovedClock
-from tests.support.offers import Words, offers, standing
+from tests.support.offers import Offer, Words, offers, standing
 
 from oakum.model.ids import id_text
 from oakum.model.job import State
 from oakum.model.task import TaskSpec
+from oakum.run.handle import Job
 from oakum.run.worker import recovery
 from oakum.run.worker.supervisor import LEASE_MS
 from oakum.store.moving import Notice
@@ -43,15 +44,21 @@ def words(monkeypatch: pytest.MonkeyPatch) -> Words:
     return Words(monkeypatch)
 
 
+def given_to(offer: Offer, shop: Workshop, words: Words) -> Job[int]:
+    """A new job, which is given under that offer, as the file says before there is word of it."""
+    holders: list[int] = []
+    words.first = lambda: holders.append(next(each.holder for each in offers(shop) if each.job))
+    job = shop.tasks.once.enqueue("job")
+    assert (holders, words.given) == ([offer.holder], [job._id])
+    return job
+
+
 def test_what_is_given_to_the_dead_is_done_by_one_that_starts(shop: Workshop, words: Words) -> None:
     dead = shop.worker()
     (offer,) = standing(shop)
     dead.kill()
     dead.wait()
-    words.first = lambda: given.append(next(each.holder for each in offers(shop) if each.job))
-    given: list[int] = []
-    job = shop.tasks.once.enqueue("job")
-    assert (given, words.given) == ([offer.holder], [job._id])
+    job = given_to(offer, shop, words)
     shop.worker()
     assert job.wait(PATIENCE_S) == 2
     standing(shop)  # of the dead one's nothing is left
@@ -66,10 +73,7 @@ def test_what_is_given_to_the_dead_is_done_by_one_that_was_there(shop: Workshop,
     _, preferred = standing(shop, 2)  # who offered last
     dead.kill()
     dead.wait()
-    words.first = lambda: given.append(next(each.holder for each in offers(shop) if each.job))
-    given: list[int] = []
-    job = shop.tasks.once.enqueue("job")
-    assert (given, words.given) == ([preferred.holder], [job._id])
+    job = given_to(preferred, shop, words)
     heir.send_signal(signal.SIGCONT)
     assert job.wait(PATIENCE_S) == 2
     standing(shop)

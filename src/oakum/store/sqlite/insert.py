@@ -127,21 +127,21 @@ def _give(db: Database, names: Names, job: NewJob, now: Instant, tally: Tally, b
     """
     if not _is_plain(job) or job.run_at_ms > now.wall_ms:
         return None
+    queue, task = names.number(job.queue), names.number(job.task)
+    offer = offers.find(db, queue, task, but)
+    if offer is None:
+        return None
     rule = rules.in_force(db, "queue", job.queue)
     if bounds.is_bounded(rule) and (
         bounds.keeps_ages(rule) or not bounds.have_room(db, names, {job.queue: rule}, [job], tally)
     ):
         return None
     row = _row(_next_seq(db), job, names, now.wall_ms)
-    gift = offers.take(db, job, row[:4], but)
-    if gift is None:
-        return None
-    db.execute(_INSERT_GIVEN, (*row[:4], _RUNNING, *row[5:], gift.holder))
+    db.execute(_INSERT_GIVEN, (*row[:4], _RUNNING, *row[5:], offer.holder))
     if not db.changes():  # it is in: a call repeated after an unknown end
-        offers.hand_back(db, gift)
         return None
-    tally.add(row[3], row[2], _RUNNING, 1, len(job.payload))
-    return gift
+    tally.add(queue, task, _RUNNING, 1, len(job.payload))
+    return offers.accept(db, offer, job, row[0])
 
 
 def _is_plain(job: NewJob) -> bool:

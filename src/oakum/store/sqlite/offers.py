@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 import msgspec
-from msgspec import Struct
 
 from oakum.model.job import Claimed, NewJob, State
 from oakum.store.base import Given, Want
@@ -42,17 +41,23 @@ WHERE holder = ? AND turn = ? AND seq IS NOT NULL AND fenced = 0
 """
 
 
-class Gift(Struct, frozen=True):
-    """A job for a worker that offered to take one."""
+class Offer(NamedTuple):
+    """Whose it is, its number, and where he hears of a job."""
 
     holder: int
     turn: int
     bell: str
+
+
+class Gift(NamedTuple):
+    """A job for a worker that offered to take one."""
+
+    offer: Offer
     job: Claimed
 
     def word(self) -> bytes:
         """What the worker is told; nothing, which is a mere ring, where it would be too much."""
-        return _encode(Given(self.turn, self.job)) if len(self.job.payload) <= WORD_BYTES else b""
+        return _encode(Given(self.offer.turn, self.job)) if len(self.job.payload) <= WORD_BYTES else b""
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -80,34 +85,28 @@ def _text(numbers: Iterable[int]) -> str:
     return f",{','.join(map(str, numbers))},"
 
 
-def take(db: Database, job: NewJob, row: tuple[Any, ...], but: str) -> Gift | None:
-    """Takes up an offer for a new job; None where it has to wait. The worker with the bell `but` is given nothing.
-
-    `row` begins with the job's sequence, id, task and queue, as numbers of the file.
-    """
-    seq, _, task, queue = row
+def find(db: Database, queue: int, task: int, but: str) -> Offer | None:
+    """The offer that a new job may be given under, None where it has to wait; not that of the worker with the bell `but`."""
     holder, turn, bell, _ = fetch_one(db, _OPEN, (f",{queue},", f",{task},", but, queue))
-    if holder is None:
-        return None
-    db.execute(_TAKE, (seq, holder))
+    return None if holder is None else Offer(holder, turn, bell)
+
+
+def accept(db: Database, offer: Offer, job: NewJob, seq: int) -> Gift:
+    """Takes an offer up for a job that has been written as its worker's: it stands no longer."""
+    db.execute(_TAKE, (seq, offer.holder))
     given = Claimed(
         seq, job.id, job.task, job.queue, job.payload, 1,
         overrides=job.overrides, tags=job.tags, expires_ms=job.expires_ms,
     )  # fmt: skip
-    return Gift(holder, turn, bell, given)
-
-
-def hand_back(db: Database, gift: Gift) -> None:
-    """The job is not given after all: the offer stands again."""
-    db.execute(_TAKE, (None, gift.holder))
+    return Gift(offer, given)
 
 
 def take_back(db: Database, names: Names, gift: Gift, tally: Tally) -> None:
     """The worker is gone: its offer stands no longer, and the job waits; unless somebody has found it since."""
-    job = gift.job
-    db.execute(_UNGIVE, (job.ref, gift.holder))
+    holder, job = gift.offer.holder, gift.job
+    db.execute(_UNGIVE, (job.ref, holder))
     if db.changes():
-        db.execute("DELETE FROM offer WHERE holder = ?", (gift.holder,))
+        db.execute("DELETE FROM offer WHERE holder = ?", (holder,))
         queue, task = names.number(job.queue), names.number(job.task)
         tally.move(queue, task, State.RUNNING, State.AVAILABLE, 1, len(job.payload))
 

@@ -398,7 +398,7 @@ class SqliteStore:
             self._ring("work")
             return
         try:
-            if not self._connection.tower.tell(gift.bell, gift.word()):
+            if not self._connection.tower.tell(gift.offer.bell, gift.word()):
                 self._take_back(gift)
         except StoreError:
             return  # he has it, and finds it when he looks
