@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -57,6 +58,8 @@ class Workshop:
         text = (self.path / "shop.py").read_text()
         assert old in text
         put(self.path / "shop.py", text.replace(old, new))
+        # Python takes bytecode for current that has the text's size, and its time in whole seconds.
+        shutil.rmtree(self.path / "__pycache__", ignore_errors=True)
 
     def worker(self, *options: str, program: tuple[str, ...] = ("oakum", "worker")) -> subprocess.Popen[bytes]:
         """Starts a worker; `program` is a module that makes one, with words of its own."""
